@@ -7,9 +7,11 @@ an exception. These are for what ends the whole command::
     DispatcherError            1
     ├── UsageProblem           2   bad option, configuration or key; nothing was sent
     ├── SheetRefused           3   the sheet cannot be read as a campaign; nothing was sent
+    ├── LookUpFailed           6   the API did not answer a look-up as documented
     ├── CampaignHeld           7   another run holds this campaign
     ├── StorageFailed          8   the ledger or the results could not be written
-    └── Declined             130   the person answered "no"
+    ├── Declined             130   the person answered "no"
+    └── Interrupted          130   Ctrl-C while no call was in flight
 
 Only ``cli`` catches the base class, prints ``message`` as one line and ``hint`` as a second one.
 Neither ever holds the API key or personal data beyond a file, row or column name.
@@ -47,6 +49,12 @@ class SheetRefused(DispatcherError):
     exit_code = 3
 
 
+class LookUpFailed(DispatcherError):
+    """The API did not answer a look-up as documented."""
+
+    exit_code = 6
+
+
 class CampaignHeld(DispatcherError):
     """Another process holds the campaign's lock."""
 
@@ -61,5 +69,11 @@ class StorageFailed(DispatcherError):
 
 class Declined(DispatcherError):
     """A person was asked and said no."""
+
+    exit_code = 130
+
+
+class Interrupted(DispatcherError):
+    """Ctrl-C came while no call was in flight."""
 
     exit_code = 130

@@ -205,6 +205,7 @@ class Outcome:
     Attributes:
         key: The call.
         attempt: The attempt's number, from 1; guards against a late outcome of another attempt.
+            0 for a call that is given up unsent.
         state: Where the call stands now.
         verdict: Verdict on the attempt.
         code: Stable word, or "".

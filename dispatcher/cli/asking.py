@@ -1,0 +1,143 @@
+"""What a person sees and is asked before the first call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dispatcher.cli.job import Job
+from dispatcher.cli.terminal import ask, one_line, say
+from dispatcher.cli.times import stop_moment
+from dispatcher.config import DEFAULT_BASE_URL
+from dispatcher.errors import Declined
+from dispatcher.model import CallRequest, CallState, CallStatus, Purpose
+from dispatcher.pacer import parse_rate
+from dispatcher.planning import body_of, past_schedule
+
+_SECONDS_AN_HOUR = 3600
+_SECONDS_A_MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """
+    What a run would send.
+
+    Attributes:
+        count: Number of calls.
+        first: The first of them, or None.
+    """
+
+    count: int
+    first: CallRequest | None
+
+
+def survey(job: Job, *, now: datetime) -> Due:
+    """Count what is due, without changing anything."""
+    count, first = 0, None
+    for call in job.due(as_of=now):
+        if past_schedule(call.request, now=now) is None:
+            first = first or call.request
+            count += 1
+    return Due(count=count, first=first)
+
+
+def announce(job: Job, due: Due, *, started_at: datetime) -> None:
+    """Say what is about to happen: count, pace, duration, ledger, what was called before."""
+    _announce_others(job)
+    new = ", new" if job.ledger.is_new else ""
+    say(
+        one_line(
+            f'Campaign "{job.campaign.name}", {job.snapshot.rows} rows of {job.snapshot.head.file}'
+        )
+    )
+    say(f"Ledger: {job.ledger.location}{new}")
+    say(f"Configuration: {job.config or 'none found, defaults apply'}")
+    if job.api.purpose is Purpose.REAL and job.api.base_url != DEFAULT_BASE_URL:
+        say(f"API: {job.api.base_url} (not the usual one)")
+    _announce_before(job, started_at)
+    if not job.settings.repeat_after_hours:
+        say("repeat_after_hours is 0: a contact may be called again the same day.")
+    if due.first is None:
+        say("Nothing to call.")
+        return
+    say(f"To call now: {due.count}, {_pace(job, due.count)}")
+    _announce_first(job, due.first, started_at)
+    stop_at = stop_moment(job.options.stop_at, timezone=job.settings.defaults.timezone)
+    if stop_at is not None:
+        left = max(0, int((stop_at - datetime.now(tz=UTC)).total_seconds()))
+        say(
+            f"No call starts after {job.options.stop_at} ({stop_at.astimezone():%H:%M %Z} on this "
+            f"machine), {_duration(left)} from now."
+        )
+
+
+def confirm(count: int) -> None:
+    """
+    Ask whether to place the calls.
+
+    Raises:
+        Declined: anything but a clear yes.
+    """
+    if not ask(f"Place {count} calls now?"):
+        raise Declined("not confirmed: nothing was sent")
+
+
+def asks_anew(message: str, other: str, name: str) -> bool:
+    """Ask whether people who stand in another campaign are to be called in a new one."""
+    say(f"{message}.")
+    say(f'If this is the same campaign, answer no and run it with --campaign "{other}".')
+    return ask(f'Is "{name}" a new campaign, so that they are called again?')
+
+
+def _announce_others(job: Job) -> None:
+    for standing in job.ledger.states():
+        pending = standing.states.get(CallState.PENDING, 0)
+        if pending and standing.campaign.id != job.campaign.id:
+            say(
+                one_line(
+                    f'Unfinished: campaign "{standing.campaign.name}" has {pending} pending '
+                    "calls; this run does not touch them."
+                )
+            )
+    others = job.ledger.other_pending(job.campaign.id, job.snapshot.id)
+    if others:
+        say(
+            f"{others} calls of this campaign are pending from earlier and not in this sheet: "
+            "they are not called."
+        )
+
+
+def _announce_before(job: Job, started_at: datetime) -> None:
+    counts = job.view(started_at).standing().counts
+    before = [f"{counts[word]} {word.value}" for word in CallStatus if counts[word]]
+    say(f"So far: {', '.join(before) or 'no rows'}.")
+
+
+def _announce_first(job: Job, first: CallRequest, now: datetime) -> None:
+    body = body_of(
+        first,
+        campaign=job.campaign.name,
+        now=now,
+        delay=job.delay,
+    )
+    say(
+        f"Agent {one_line(first.agent_id)}, from number {one_line(first.from_number_id)} "
+        f"(first call, row {first.row})."
+    )
+    say(f"First request, as if sent now: {one_line(body.decode())}")
+
+
+def _pace(job: Job, count: int) -> str:
+    rate = parse_rate(job.settings.pace.rate)
+    if rate is None:
+        return f"as fast as {job.settings.pace.workers} workers can."
+    return f"at {job.settings.pace.rate}: about {_duration(count * rate.spacing_seconds)}."
+
+
+def _duration(seconds: float) -> str:
+    if seconds < _SECONDS_A_MINUTE:
+        return f"{seconds:.0f} seconds"
+    if seconds < _SECONDS_AN_HOUR:
+        return f"{seconds / _SECONDS_A_MINUTE:.0f} minutes"
+    return f"{seconds / _SECONDS_AN_HOUR:.1f} hours"

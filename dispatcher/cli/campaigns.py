@@ -1,0 +1,244 @@
+"""``status`` and ``results``: what the ledger says, also while a run is live."""
+
+from __future__ import annotations
+
+import json as json_text
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dispatcher.cli import results
+from dispatcher.cli.job import last_snapshot, unknown_campaign
+from dispatcher.cli.reading import STANDARD_INPUT, find_settings
+from dispatcher.cli.terminal import one_line, put, say
+from dispatcher.config import Settings, default_ledger
+from dispatcher.errors import UsageProblem
+from dispatcher.ledger import KnownRun, Ledger, open_ledger, read_ledger
+from dispatcher.model import CallStatus, Campaign
+from dispatcher.planning import campaign_name
+from dispatcher.report import RunFacts, exit_status, summary_pairs
+
+_OPEN = (CallStatus.PENDING, CallStatus.UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """One campaign as ``status`` shows it."""
+
+    campaign: Campaign
+    sheet: str
+    standing: results.Standing
+    is_live: bool
+    other_pending: int
+    last: KnownRun | None
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.is_live or any(self.standing.counts[word] for word in _OPEN)
+
+
+def show_status(campaign: str, *, ledger: str, config: Path | None, json: bool) -> int:
+    """
+    Show the campaigns, unfinished ones first, or one.
+
+    Returns:
+        0.
+
+    Raises:
+        UsageProblem: the ledger knows no such campaign.
+    """
+    settings = find_settings(config).settings
+    place = ledger_place(ledger, settings)
+    opened = read_ledger(place)
+    if opened is None:
+        if campaign:
+            raise UsageProblem(f"there is no ledger at {place}, so no campaign {campaign!r}")
+        put(json_text.dumps({"ledger": place, "campaigns": []}) if json else _no_ledger(place))
+        return 0
+    with opened:
+        known = opened.campaigns()
+        if campaign:
+            name = campaign_name(campaign)
+            known = tuple(c for c in known if c.name == name)
+            if not known:
+                raise unknown_campaign(name, opened)
+        shown = [_shown(opened, each, settings) for each in known]
+        shown.sort(key=lambda s: (not s.is_unfinished, s.campaign.name))
+        if json:
+            put(_as_json(opened, shown))
+        else:
+            put(f"Ledger: {opened.location}")
+            for each in shown:
+                _show(each)
+    return 0
+
+
+def write_results_again(
+    campaign: str, *, results_path: Path | None, ledger: str, config: Path | None, json: bool
+) -> int:
+    """
+    Write the results sheet of a campaign's last snapshot.
+
+    Returns:
+        The exit status that follows from the counts.
+
+    Raises:
+        StorageFailed: it cannot be written.
+        UsageProblem: the ledger knows no such campaign.
+    """
+    settings = find_settings(config).settings
+    with existing_ledger(ledger_place(ledger, settings)) as opened:
+        name = campaign_name(campaign)
+        known = opened.campaign(name)
+        if known is None:
+            raise unknown_campaign(name, opened)
+        view = _view(opened, known, settings)
+        head = view.snapshot.head
+        sheet = Path(f"{name}.csv" if head.file == STANDARD_INPUT else head.file)
+        target = results.results_target(
+            results_path, sheet, input_format=head.format, delimiter=head.delimiter
+        )
+        results.refuse_foreign(target, opened)
+
+        def facts_of(standing: results.Standing) -> RunFacts:
+            return _facts(opened, known, standing, head.file)
+
+        written, standing = results.write(
+            view,
+            target,
+            sheet=sheet,
+            summary=lambda standing: summary_pairs(
+                facts_of(standing), timezone=settings.defaults.timezone
+            ),
+        )
+    if json:
+        put(
+            json_text.dumps(
+                {
+                    "campaign": name,
+                    "results": str(written.path),
+                    "counts": {w.value: n for w, n in standing.counts.items()},
+                }
+            )
+        )
+    say(one_line(f"Results: {written.path}"))
+    return exit_status(standing.counts, stopped=None, signal_number=None)
+
+
+def ledger_place(option: str, settings: Settings) -> str:
+    """Return where the ledger is: option, environment, file, default."""
+    return option or settings.ledger or default_ledger()
+
+
+def existing_ledger(place: str) -> Ledger:
+    """
+    Open a ledger that exists, whatever it is for.
+
+    Raises:
+        UsageProblem: there is none.
+    """
+    readable = read_ledger(place)
+    if readable is None:
+        raise UsageProblem(f"there is no ledger at {place}", hint="name it with --ledger")
+    with readable:
+        purpose = readable.purpose
+    return open_ledger(place, purpose=purpose, create=False)
+
+
+def _view(ledger: Ledger, campaign: Campaign, settings: Settings) -> results.ResultsView:
+    """
+    The sheet as its last run left it; while a run is live, as of now.
+
+    What depends on the time (called recently, a schedule now past) is judged for that moment, so
+    that a sheet written again a week later says the same.
+    """
+    last = ledger.last_run(campaign.id)
+    finished = last.end.finished_at if last and last.end else None
+    live = ledger.is_held(campaign.name)
+    return results.ResultsView(
+        ledger=ledger,
+        campaign=campaign,
+        snapshot=last_snapshot(ledger, campaign),
+        timezone=settings.defaults.timezone,
+        repeat_after_hours=settings.repeat_after_hours,
+        as_of=datetime.now(tz=UTC) if live or finished is None else finished,
+    )
+
+
+def _facts(ledger: Ledger, campaign: Campaign, standing: results.Standing, sheet: str) -> RunFacts:
+    last = ledger.last_run(campaign.id)
+    now = datetime.now(tz=UTC)
+    end = last.end if last else None
+    return RunFacts(
+        campaign=campaign.name,
+        sheet=sheet,
+        ledger=ledger.location,
+        purpose=ledger.purpose,
+        counts=standing.counts,
+        this_run=dict.fromkeys(CallStatus, 0),
+        stopped=end.stopped if end else None,
+        message=end.message if end else "",
+        started_at=last.start.started_at if last else now,
+        finished_at=end.finished_at if end else now,
+        exit_code=exit_status(standing.counts, stopped=None, signal_number=None),
+    )
+
+
+def _shown(ledger: Ledger, campaign: Campaign, settings: Settings) -> _Shown:
+    snapshot = ledger.last_snapshot(campaign.id)
+    if snapshot is None:
+        nothing = results.Standing(counts=dict.fromkeys(CallStatus, 0), groups=())
+        standing, sheet, other = nothing, "", ledger.other_pending(campaign.id, 0)
+    else:
+        standing = _view(ledger, campaign, settings).standing()
+        sheet = snapshot.head.file
+        other = ledger.other_pending(campaign.id, snapshot.id)
+    return _Shown(
+        campaign=campaign,
+        sheet=sheet,
+        standing=standing,
+        is_live=ledger.is_held(campaign.name),
+        other_pending=other,
+        last=ledger.last_run(campaign.id),
+    )
+
+
+def _show(shown: _Shown) -> None:
+    counts = shown.standing.counts
+    words = ", ".join(f"{counts[word]} {word.value}" for word in CallStatus if counts[word])
+    state = "running now" if shown.is_live else "unfinished" if shown.is_unfinished else "finished"
+    put(one_line(f"{shown.campaign.name}: {state}; {sum(counts.values())} rows: {words or 'none'}"))
+    if shown.other_pending:
+        put(f"  {shown.other_pending} more calls are pending from sheets it no longer has")
+    if shown.sheet:
+        put(one_line(f"  sheet {shown.sheet}"))
+    if shown.last and shown.last.end and shown.last.end.stopped:
+        put(one_line(f"  last run stopped: {shown.last.end.stopped}. {shown.last.end.message}"))
+    if shown.is_unfinished and counts[CallStatus.PENDING] and not shown.is_live:
+        put(one_line(f"  continue with: dispatcher run --campaign '{shown.campaign.name}'"))
+
+
+def _as_json(ledger: Ledger, shown: list[_Shown]) -> str:
+    return json_text.dumps(
+        {
+            "ledger": ledger.location,
+            "campaigns": [
+                {
+                    "campaign": each.campaign.name,
+                    "sheet": each.sheet,
+                    "rows": sum(each.standing.counts.values()),
+                    "counts": {word.value: n for word, n in each.standing.counts.items()},
+                    "unfinished": each.is_unfinished,
+                    "live": each.is_live,
+                    "other_pending": each.other_pending,
+                    "stopped": each.last.end.stopped if each.last and each.last.end else None,
+                }
+                for each in shown
+            ],
+        },
+        ensure_ascii=False,
+    )
+
+
+def _no_ledger(place: str) -> str:
+    return f"There is no ledger at {place} yet: nothing was run."

@@ -1,0 +1,200 @@
+"""Writes the results sheet from the ledger, to a place where nothing foreign is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dispatcher.errors import SheetRefused, UsageProblem
+from dispatcher.ledger import Ledger
+from dispatcher.loader import ReadOptions, open_sheet
+from dispatcher.model import Campaign, Counts, Snapshot
+from dispatcher.report import CodeGroup, Totals, headers_of, line_of, result_of
+from dispatcher.writer import (
+    Target,
+    Written,
+    default_results_path,
+    probe_folder,
+    target_for,
+    write_results,
+)
+
+SANDBOX_PREFIX = "sandbox-"
+_IDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """
+    Where the rows of a snapshot stand.
+
+    Attributes:
+        counts: All seven words.
+        groups: Rows with a code, most frequent first.
+    """
+
+    counts: Counts
+    groups: tuple[CodeGroup, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultsView:
+    """
+    One snapshot as its results sheet shows it.
+
+    Attributes:
+        ledger: The ledger.
+        campaign: The campaign.
+        snapshot: Its snapshot.
+        timezone: For times in the sheet; "" is UTC.
+        repeat_after_hours: How long a contact is left alone.
+        as_of: The moment it is judged for.
+    """
+
+    ledger: Ledger
+    campaign: Campaign
+    snapshot: Snapshot
+    timezone: str
+    repeat_after_hours: float
+    as_of: datetime
+
+    def lines(self, totals: Totals) -> Iterator[tuple[str, ...]]:
+        """Yield the lines of the results sheet, counting them in *totals*."""
+        replaced = self.snapshot.head.result_columns
+        rows = self.ledger.rows(
+            self.snapshot, repeat_after_hours=self.repeat_after_hours, as_of=self.as_of
+        )
+        for row in rows:
+            result = result_of(
+                row, campaign=self.campaign.name, timezone=self.timezone, as_of=self.as_of
+            )
+            totals.add(result)
+            yield line_of(result, result_columns=replaced)
+
+    def standing(self) -> Standing:
+        """Count the rows."""
+        totals = Totals()
+        for _ in self.lines(totals):
+            pass
+        return Standing(counts=totals.counts, groups=totals.groups)
+
+
+def results_target(asked: Path | None, sheet: Path, *, input_format: str, delimiter: str) -> Target:
+    """
+    Decide where the results go, and try the folder.
+
+    Args:
+        asked: What was asked for, or None for beside the sheet.
+        sheet: The input.
+        input_format: Its format; a CSV gets a CSV.
+        delimiter: Its delimiter.
+
+    Raises:
+        StorageFailed: nothing can be written there.
+        UsageProblem: the name is no name for a sheet.
+    """
+    path = asked or default_results_path(sheet, input_format=input_format)
+    target = target_for(path.absolute(), delimiter=delimiter)
+    probe_folder(target.path)
+    return target
+
+
+def refuse_foreign(target: Target, ledger: Ledger) -> None:
+    """
+    Refuse a target that is a results sheet of another ledger: somebody was called by it.
+
+    Raises:
+        UsageProblem: it holds call ids that this ledger does not know.
+    """
+    unknown = 0
+    ids: set[str] = set()
+    for call_id in _call_ids(target.path):
+        ids.add(call_id)
+        if len(ids) == _IDS_AT_ONCE:
+            unknown += len(ids - ledger.known_call_ids(ids))
+            ids.clear()
+    unknown += len(ids - ledger.known_call_ids(ids))
+    if unknown:
+        raise UsageProblem(
+            f"{target.path} holds {unknown} call ids that the ledger {ledger.location} does not "
+            "know: another ledger has dialled them",
+            hint="name that ledger with --ledger, or another place with --results",
+        )
+
+
+def write(
+    view: ResultsView,
+    target: Target,
+    *,
+    sheet: Path,
+    summary: Callable[[Standing], tuple[tuple[str, str], ...]],
+) -> tuple[Written, Standing]:
+    """
+    Write the results sheet, and note what was written.
+
+    Args:
+        view: What it shows.
+        target: Where it goes; a numbered sibling where that is not ours.
+        sheet: The input, which gives its permissions and is never overwritten.
+        summary: Gives the rows of the Summary sheet once everything is counted.
+
+    Raises:
+        StorageFailed: no place can be found, or the ledger cannot be read.
+    """
+    head = view.snapshot.head
+    totals = Totals()
+
+    def standing() -> Standing:
+        return Standing(counts=totals.counts, groups=totals.groups)
+
+    written = write_results(
+        target,
+        headers_of(head.headers, result_columns=head.result_columns),
+        view.lines(totals),
+        lambda: summary(standing()),
+        ours=_ours(view.ledger),
+        never=(sheet,),
+        mode_from=sheet,
+    )
+    view.ledger.note_results(str(written.path), written.digest, view.campaign.name)
+    return written, standing()
+
+
+def _ours(ledger: Ledger) -> Callable[[Path, str], bool]:
+    def is_ours(path: Path, digest: str) -> bool:
+        noted = ledger.results_file(str(path))
+        if noted is not None and noted.digest == digest:
+            return True
+        return _is_rehearsed(path)
+
+    return is_ours
+
+
+def _is_rehearsed(path: Path) -> bool:
+    """A results sheet of the sandbox tells of nobody; the next rehearsal may have its place."""
+    ids = list(_all_call_ids(path))
+    return bool(ids) and all(call_id.startswith(SANDBOX_PREFIX) for call_id in ids)
+
+
+def _call_ids(path: Path) -> Iterator[str]:
+    return (i for i in _all_call_ids(path) if not i.startswith(SANDBOX_PREFIX))
+
+
+def _all_call_ids(path: Path) -> Iterator[str]:
+    """Yield the call ids of a results sheet; nothing where there is none."""
+    if not path.is_file():
+        return
+    names = {"call_status", "call_id"}
+    try:
+        with open_sheet(str(path), options=ReadOptions(), wanted=names.issubset) as sheet:
+            headers = sheet.head.headers
+            if not names.issubset(headers):
+                return
+            column = headers.index("call_id")
+            for row in sheet.rows():
+                if call_id := row.cells[column].strip():
+                    yield call_id
+    except SheetRefused:
+        return  # it is no sheet of ours, and is not overwritten either

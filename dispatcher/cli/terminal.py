@@ -1,0 +1,76 @@
+"""Words for a person: messages on stderr, data on stdout, and questions."""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from typing import TextIO
+
+from dispatcher.errors import DispatcherError
+
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def plain(text: str) -> str:
+    """Return *text* with whatever could steer a terminal made visible; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or _is_harmless(c) else _shown(c) for c in text)
+
+
+def one_line(text: str) -> str:
+    """Return *text* fit for one line of a terminal or log."""
+    return plain(text.replace("\r", " ").replace("\n", " "))
+
+
+def say(text: str = "") -> None:
+    """Write a line to stderr; a pipe that is gone is no reason to stop."""
+    _write(sys.stderr, plain(text))
+
+
+def put(text: str) -> None:
+    """Write a line of data to stdout; a pipe that is gone is no reason to stop."""
+    _write(sys.stdout, text)
+
+
+def say_error(error: DispatcherError) -> None:
+    """Say why the command ends, and what to do."""
+    say(f"dispatcher: {one_line(error.message)}")
+    if error.hint:
+        say(f"  {one_line(error.hint)}")
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal; only a clear yes is one. End of input is a no."""
+    sys.stderr.write(f"{plain(question)} [y/N] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline().strip().casefold()
+    return answer in ("y", "yes", "s", "si", "sí", "sim")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        # Whatever is written at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _is_harmless(character: str) -> bool:
+    return character.isprintable() and character not in _BIDI
+
+
+def _shown(character: str) -> str:
+    if unicodedata.category(character) == "Zs":
+        return character
+    return character.encode("unicode_escape").decode("ascii")

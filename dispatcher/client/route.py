@@ -1,0 +1,125 @@
+"""The way to the API: its address, TLS and a proxy from the environment."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import ssl
+import urllib.request
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import httpx
+
+from dispatcher.errors import UsageProblem
+
+# Common servers drop an idle connection after 5 s; a request sent into one that is being
+# dropped could not be told from one that was received.
+_IDLE_SECONDS = 4.0
+_ONE_CONNECTION = httpx.Limits(
+    max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """
+    Where requests go.
+
+    Attributes:
+        base: The API's address, with no path at its end but perhaps a prefix.
+        peer: ``host:port`` or host of who is connected to: the API or the proxy.
+        transport: Sends one request at a time over one connection.
+    """
+
+    base: httpx.URL
+    peer: str
+    transport: httpx.AsyncBaseTransport
+
+
+def route_to(base_url: str, transport: httpx.AsyncBaseTransport | None) -> Route:
+    """
+    Prepare the way to *base_url*, over *transport* if one is given.
+
+    ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` count, but never for a
+    loopback address. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name certificates of one's own.
+
+    Raises:
+        UsageProblem: The address, the proxy or the certificates cannot be used.
+    """
+    base = _address(base_url)
+    proxy = None if transport else _proxy_for(base)
+    if transport is None:
+        _quieten()
+        transport = httpx.AsyncHTTPTransport(
+            verify=_tls_for(base), limits=_ONE_CONNECTION, proxy=proxy
+        )
+    return Route(base=base, peer=_peer(proxy.url if proxy else base), transport=transport)
+
+
+def _quieten() -> None:
+    # At DEBUG httpcore logs the headers of every answer, and a server may repeat the key in one.
+    logger = logging.getLogger("httpcore")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+
+
+def _address(text: str) -> httpx.URL:
+    try:
+        base = httpx.URL(text.rstrip("/"))
+    except httpx.InvalidURL:
+        base = httpx.URL("")
+    if base.scheme not in ("http", "https") or not base.host or base.userinfo:
+        raise UsageProblem(
+            "the base URL of the API is not an address like https://api.contactship.ai",
+            hint="correct api.base_url or CONTACTSHIP_BASE_URL",
+        )
+    return base
+
+
+def _peer(url: httpx.URL) -> str:
+    return f"{url.host}:{url.port}" if url.port else url.host
+
+
+def _tls_for(base: httpx.URL) -> ssl.SSLContext:
+    if base.scheme == "http":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and quick to make
+    return _certificates(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
+
+
+@functools.lru_cache(maxsize=4)  # reading the certificates costs 20 ms, and every worker asks
+def _certificates(file: str, folder: str) -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context()
+    except OSError:
+        raise UsageProblem(
+            f"the certificates in {file or folder} cannot be read",
+            hint="correct SSL_CERT_FILE or SSL_CERT_DIR",
+        ) from None
+
+
+def _proxy_for(base: httpx.URL) -> httpx.Proxy | None:
+    if _is_loopback(base.host) or urllib.request.proxy_bypass(base.host):
+        return None
+    proxies = urllib.request.getproxies()
+    url = proxies.get(base.scheme) or proxies.get("all")
+    if not url:
+        return None
+    try:
+        proxy = httpx.Proxy(url if "://" in url else f"http://{url}")
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in ("http", "https"):
+        raise UsageProblem(  # a proxy's address may hold a password, so it is not shown
+            "the proxy named in the environment cannot be used: only http:// and https:// can",
+            hint="correct HTTPS_PROXY or ALL_PROXY, or name the API in NO_PROXY",
+        )
+    return proxy
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,408 @@
+"""The ledger: the durable record of every campaign, and the only memory between runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from dispatcher.errors import StorageFailed
+from dispatcher.ledger import (
+    campaigns,
+    committing,
+    due,
+    finding,
+    lock,
+    outlook,
+    recording,
+    rows,
+    runs,
+    settling,
+    snapshots,
+)
+from dispatcher.ledger.standing import recent_from
+from dispatcher.ledger.storage import Storage
+from dispatcher.ledger.values import (
+    CampaignStates,
+    DueRules,
+    KnownCall,
+    KnownRun,
+    Prospect,
+    RecordedOutcome,
+    WrittenResults,
+)
+from dispatcher.model import (
+    CallRequest,
+    Campaign,
+    DueCall,
+    Mark,
+    MarkRefusal,
+    Outcome,
+    PlannedRow,
+    Purpose,
+    RecordedRow,
+    RunEnd,
+    RunStart,
+    Snapshot,
+    SnapshotHead,
+    Withdrawal,
+)
+
+
+class Ledger:
+    """
+    An open ledger; a context manager that closes it.
+
+    Every method is one or more whole transactions on a connection of its own, so one thread may
+    write (``commit``, ``reserve``) while others read. Only ``commit`` must not be called by two
+    threads at once if the order of their work matters. Nothing changes by opening. Any method
+    raises StorageFailed when the file cannot be read or written, and a ledger opened by
+    ``read_ledger`` raises it from every method that writes.
+
+    Attributes:
+        location: Absolute path of the file.
+        is_new: It was created by this opening.
+        id: Its own id, a UUID.
+        purpose: Real calls or rehearsals.
+    """
+
+    def __init__(self, storage: Storage, *, ledger_id: str, purpose: Purpose, is_new: bool) -> None:
+        self.location = str(storage.file)
+        self.is_new = is_new
+        self.id = ledger_id
+        self.purpose = purpose
+        self._storage = storage
+        self._held: set[str] = set()
+        self._packers = committing.Packers()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up all connections; using the ledger again would open new ones."""
+        self._storage.close()
+
+    # Campaigns
+
+    def claim_campaign(
+        self, name: str, *, key_columns: Sequence[str], base_url: str, at: datetime | None = None
+    ) -> Campaign:
+        """
+        Create the campaign *name*, or return it if it agrees.
+
+        Arguments:
+            name: Normalised name.
+            key_columns: Normalised headers that are part of its keys.
+            base_url: The API it is dialled through, ``sandbox`` for a rehearsal.
+            at: The moment of creation, aware; now by default.
+
+        Raises:
+            UsageProblem: It exists with other key columns or another base URL.
+        """
+        return campaigns.claim(
+            self._storage, name, key_columns=tuple(key_columns), base_url=base_url, at=at
+        )
+
+    def campaign(self, name: str) -> Campaign | None:
+        """Return the campaign *name*, or None."""
+        return campaigns.find(self._storage, name)
+
+    def campaigns(self) -> tuple[Campaign, ...]:
+        """Return all campaigns, oldest first."""
+        return campaigns.every(self._storage)
+
+    def overlap(
+        self, campaign_id: int, snapshot_id: int, *, since: datetime
+    ) -> tuple[str, int] | None:
+        """
+        Name another campaign where at least half of the callable rows of a snapshot stand.
+
+        Arguments:
+            campaign_id: The campaign about to run.
+            snapshot_id: Its complete snapshot.
+            since: Campaigns recorded last before this moment are not looked at.
+
+        Returns:
+            The name of the campaign that holds most of them as pending, sending, placed or
+            uncertain, and the number of rows; None when no campaign holds half.
+        """
+        return campaigns.overlap(self._storage, campaign_id, snapshot_id, since=since)
+
+    def states(self) -> tuple[CampaignStates, ...]:
+        """Count the calls of each campaign by state, oldest campaign first."""
+        return outlook.states(self._storage, self.campaigns())
+
+    def forget(self, campaign_id: int) -> bool:
+        """Remove a campaign that never ran; False, and nothing removed, where one did."""
+        return outlook.forget(self._storage, campaign_id)
+
+    # The lock
+
+    def hold(self, campaign_name: str) -> AbstractContextManager[None]:
+        """
+        Hold the campaign's kernel lock; however the process ends, the lock ends with it.
+
+        Raises:
+            CampaignHeld: Another run holds it; the message says who, where and since when.
+        """
+        return self._hold(campaign_name)
+
+    @contextmanager
+    def _hold(self, campaign_name: str) -> Iterator[None]:
+        self._storage.must_be_writable()
+        with lock.hold(self._storage.locks, campaign_name):
+            self._held.add(campaign_name)
+            try:
+                yield
+            finally:
+                self._held.discard(campaign_name)
+
+    def is_held(self, campaign_name: str) -> bool:
+        """Tell whether a live run holds the campaign; takes nothing from it and writes nothing."""
+        return lock.is_held(self._storage.locks, campaign_name)
+
+    def settle_left_over(self, campaign_id: int, *, at: datetime) -> int:
+        """
+        Turn calls that a dead run of this campaign left ``sending`` into ``uncertain``.
+
+        Their code becomes ``interrupted``. Only under ``hold`` of this campaign: a live run's
+        calls would lose their outcomes.
+
+        Returns:
+            How many there were.
+        """
+        self._must_hold(campaign_id)
+        return settling.settle_left_over(self._storage, campaign_id, at=at)
+
+    def _must_hold(self, campaign_id: int) -> None:
+        name = campaigns.name_of(self._storage, campaign_id)
+        if name not in self._held:
+            raise StorageFailed(f'campaign "{name}" is not held by this process')
+
+    # Snapshots
+
+    def record(
+        self,
+        campaign_id: int,
+        head: SnapshotHead,
+        rows: Iterable[PlannedRow],
+        *,
+        digest_of: Callable[[CallRequest], str],
+        remarks: Callable[[], tuple[tuple[str, str], ...]],
+        at: datetime,
+    ) -> Snapshot:
+        """
+        Record a sheet in transactions of at most 1,000 rows, complete with the last one.
+
+        Rows that can be called become pending calls unless the ledger knows them already. What
+        recordings that broke off have left is removed first, and the rows of all but the last
+        complete snapshot. Meant to run under ``hold``.
+
+        Arguments:
+            campaign_id: The campaign.
+            head: What was recognised of the file.
+            rows: The planned rows, read once, in input order.
+            digest_of: Hash of what a request asks for.
+            remarks: Asked after the last row; they follow those in *head*.
+            at: The moment of recording, aware.
+
+        Raises:
+            Whatever *rows* raises; the recording then stays incomplete and counts for nothing.
+        """
+        return recording.record(
+            self._storage,
+            campaign_id,
+            head,
+            rows,
+            digest_of=digest_of,
+            remarks=remarks,
+            at=at,
+        )
+
+    def last_snapshot(self, campaign_id: int) -> Snapshot | None:
+        """Return the campaign's last complete snapshot, or None."""
+        return snapshots.last(self._storage, campaign_id)
+
+    def rows(
+        self, snapshot: Snapshot, *, repeat_after_hours: float, as_of: datetime
+    ) -> Iterator[RecordedRow]:
+        """
+        Yield the rows of a snapshot in input order with the calls they led to.
+
+        Read in pages of 1,000, each a short transaction: a live run is not held up, and rows may
+        be as far apart in time as their reading.
+
+        Arguments:
+            snapshot: A complete snapshot.
+            repeat_after_hours: 0 turns ``called_recently`` off, but for a call being sent.
+            as_of: The moment it is judged for, aware.
+        """
+        return rows.rows(
+            self._storage, snapshot, repeat_after_hours=repeat_after_hours, as_of=as_of
+        )
+
+    def find_row(self, snapshot: Snapshot, number: int) -> RecordedRow | None:
+        """Return one row of a snapshot by its number, or None; *called_recently* is not judged."""
+        return rows.row(self._storage, snapshot, number)
+
+    def other_pending(self, campaign_id: int, snapshot_id: int) -> int:
+        """Count the campaign's pending calls that are not in this snapshot."""
+        return snapshots.other_pending(self._storage, campaign_id, snapshot_id)
+
+    # Calls
+
+    def due(
+        self, snapshot: Snapshot, rules: DueRules, *, repeat_after_hours: float, as_of: datetime
+    ) -> Iterator[DueCall]:
+        """
+        Yield the calls of a snapshot that a run may send, each at most once.
+
+        Pending ones first, then failed, then rejected as *rules* say, each in input order and in
+        pages of 1,000. What this run makes of a call meanwhile does not bring it up again:
+        failed and rejected ones are those of the moment of this call.
+
+        Arguments:
+            snapshot: A complete snapshot.
+            rules: Which of the calls that ended may be sent again.
+            repeat_after_hours: Calls to contacts that were called within this time are left out
+                here, and judged once more when they are marked; 0 is off.
+            as_of: The moment it is judged for, aware.
+        """
+        return due.due(self._storage, snapshot, rules, since=recent_from(as_of, repeat_after_hours))
+
+    def sendable(
+        self,
+        prospects: Sequence[Prospect],
+        rules: DueRules,
+        *,
+        repeat_after_hours: float,
+        as_of: datetime,
+    ) -> frozenset[str]:
+        """
+        Return the keys of those calls that a run would send if it recorded them now.
+
+        Arguments:
+            prospects: What a sheet asks for, at most some hundreds.
+            rules: As for ``due``.
+            repeat_after_hours: How long a contact that was called is left alone; 0 is off.
+            as_of: The moment it is judged for, aware.
+        """
+        return outlook.sendable(
+            self._storage, prospects, rules, repeat_after_hours=repeat_after_hours, as_of=as_of
+        )
+
+    def commit(
+        self, work: Sequence[Mark | Outcome | Withdrawal], *, repeat_after_hours: float
+    ) -> list[int | MarkRefusal | RecordedOutcome]:
+        """
+        Make a batch of work durable in one transaction: all of it, or none.
+
+        Outcomes and withdrawals are taken first, in the order given, so that marks see them.
+
+        An outcome whose call is no longer being sent under this attempt is late: its attempt
+        gets what came back, and if the call was placed the call becomes placed whatever it was.
+        An outcome with attempt 0 says that a call was given up unsent (its schedule has passed):
+        pending, failed or rejected -> its state, no attempt is counted.
+
+        Arguments:
+            work: What to make durable. At most one mark per contact succeeds.
+            repeat_after_hours: How long a contact that was called is left alone; 0 is off.
+
+        Returns:
+            For each item: of a mark the attempt's number or why it was refused, of the others a
+            RecordedOutcome.
+
+        Raises:
+            StorageFailed: Nothing of the batch was recorded.
+        """
+        return committing.commit(
+            self._storage, work, repeat_after_hours=repeat_after_hours, packers=self._packers
+        )
+
+    def find_calls(self, campaign_id: int, contact: str) -> tuple[KnownCall, ...]:
+        """Return the campaign's calls to a contact (by its hash), in order of recording."""
+        return finding.find_calls(self._storage, campaign_id, contact)
+
+    def known_call_ids(self, call_ids: Collection[str]) -> frozenset[str]:
+        """Return those of *call_ids* that this ledger knows, also from sheets it recorded."""
+        return finding.known_call_ids(self._storage, call_ids)
+
+    def sent_body(self, key: str, attempt: int) -> bytes | None:
+        """Return the exact bytes of an attempt, or None where the ledger knows no such attempt."""
+        return finding.sent_body(self._storage, key, attempt)
+
+    def resolve(
+        self,
+        campaign_id: int,
+        key: str,
+        *,
+        call_id: str | None,
+        reason: str,
+        user: str,
+        at: datetime,
+    ) -> None:
+        """
+        Settle one uncertain call by a person's word, and keep who, when and why.
+
+        Arguments:
+            campaign_id: The campaign.
+            key: The call.
+            call_id: Id of the call that was placed; None: it was not placed, and the call
+                becomes failed with code ``resolved_not_placed``.
+            reason: Why the person is sure.
+            user: Who says so.
+            at: The moment, aware.
+
+        Raises:
+            UsageProblem: The call is not uncertain, or another call has this id.
+        """
+        settling.resolve(
+            self._storage, campaign_id, key, call_id=call_id, reason=reason, user=user, at=at
+        )
+
+    # Runs
+
+    def reserve(
+        self, base_url: str, plan: Callable[[float], tuple[tuple[float, ...], float]]
+    ) -> tuple[float, ...]:
+        """
+        Reserve slots of the pace that all runs on this ledger share for one base URL.
+
+        Arguments:
+            base_url: The API.
+            plan: Given the stored *next_free* (0.0 at first), returns the slots and the new one.
+                Called inside the transaction, so it must be quick and not use the ledger.
+        """
+        return runs.reserve(self._storage, base_url, plan)
+
+    def begin_run(self, start: RunStart) -> int:
+        """Record that a run begins, and return its number."""
+        return runs.begin(self._storage, start)
+
+    def end_run(self, run_id: int, end: RunEnd) -> None:
+        """Record how a run ended."""
+        runs.end(self._storage, run_id, end)
+
+    def last_run(self, campaign_id: int) -> KnownRun | None:
+        """Return the campaign's last run, or None."""
+        return runs.last(self._storage, campaign_id)
+
+    def results_file(self, path: str) -> WrittenResults | None:
+        """Return what was noted of the results sheet at this absolute path, or None."""
+        return runs.results_file(self._storage, path)
+
+    def note_results(self, path: str, digest: str, campaign: str) -> None:
+        """Note that the results sheet of *campaign* was written to *path* with this digest."""
+        runs.note_results(
+            self._storage, WrittenResults(path=path, digest=digest, campaign=campaign)
+        )

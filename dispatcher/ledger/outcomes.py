@@ -1,0 +1,298 @@
+"""What attempts led to: sending -> an outcome, or back because the request never began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+
+from dispatcher.errors import StorageFailed
+from dispatcher.ledger.many import run_many
+from dispatcher.ledger.schema import attempts, calls
+from dispatcher.ledger.storage import seconds
+from dispatcher.ledger.values import RecordedOutcome
+from dispatcher.model import CallState, Outcome, Withdrawal
+
+_STANDING = (
+    select(
+        calls.c.key,
+        calls.c.id,
+        calls.c.state,
+        calls.c.attempts,
+        calls.c.call_id,
+        calls.c.sent_at,
+        calls.c.due_at,
+    )
+    .where(calls.c.key.in_(bindparam("keys", expanding=True)))
+    .with_for_update()
+)
+_OWNERS = select(calls.c.call_id, calls.c.id).where(
+    calls.c.call_id.in_(bindparam("call_ids", expanding=True))
+)
+_WHAT_IT_LED_TO: dict[str, BindParameter[object]] = {
+    "state": bindparam("new_state"),
+    "code": bindparam("new_code"),
+    "message": bindparam("new_message"),
+    "http_status": bindparam("new_http_status"),
+    "call_id": bindparam("new_call_id"),
+    "created_at": bindparam("new_created_at"),
+}
+_SETTLE = (
+    update(calls)
+    .where(
+        calls.c.id == bindparam("call_number"),
+        calls.c.attempts == bindparam("attempt"),
+        calls.c.state == CallState.SENDING,
+    )
+    .values(_WHAT_IT_LED_TO)
+)
+_END_ATTEMPT = (
+    update(attempts)
+    .where(attempts.c.call == bindparam("call_number"), attempts.c.number == bindparam("attempt"))
+    .values(
+        finished_at=bindparam("at"),
+        http_status=bindparam("new_http_status"),
+        verdict=bindparam("new_verdict"),
+        code=bindparam("new_code"),
+        call_id=bindparam("new_call_id"),
+        excerpt=bindparam("new_excerpt"),
+    )
+)
+_INSERT_ENDED = insert(attempts)
+_WIN = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_number"), calls.c.state != CallState.PLACED)
+    .values(
+        _WHAT_IT_LED_TO
+        | {
+            "attempts": bindparam("counted"),
+            "sent_at": bindparam("sent"),
+            "due_at": bindparam("due"),
+        }
+    )
+)
+_FLAG = (
+    update(calls)
+    .where(calls.c.id == bindparam("call_number"))
+    .values(code=bindparam("new_code"), message=bindparam("new_message"))
+)
+_GIVE_UP = (
+    update(calls)
+    .where(
+        calls.c.id == bindparam("call_number"),
+        calls.c.state.in_([CallState.PENDING, CallState.FAILED, CallState.REJECTED]),
+    )
+    .values(state=CallState.FAILED, code=bindparam("new_code"), message=bindparam("new_message"))
+)
+_WITHDRAW = (
+    update(calls)
+    .where(
+        calls.c.id == bindparam("call_number"),
+        calls.c.attempts == bindparam("attempt"),
+        calls.c.state == CallState.SENDING,
+    )
+    .values(
+        state=bindparam("new_state"),
+        attempts=calls.c.attempts - 1,
+        sent_at=select(attempts.c.started_at)
+        .where(attempts.c.call == calls.c.id, attempts.c.number == calls.c.attempts - 1)
+        .scalar_subquery(),
+    )
+)
+_STRIKE_OUT = delete(attempts).where(
+    attempts.c.call == bindparam("call_number"), attempts.c.number == bindparam("attempt")
+)
+
+_REPEATED_ID = (
+    "the API answered with the call id of another call: check in ContactShip whether this"
+    " contact was called"
+)
+_SECOND_ID = (
+    "the API reported two calls to this contact, the second as {}: check them in ContactShip"
+)
+
+_Values = dict[str, object]
+
+
+class _Call(NamedTuple):
+    number: int
+    state: str
+    attempts: int
+    call_id: str | None
+    sent_at: float | None
+    due_at: float | None
+
+    def is_sending(self, attempt: int) -> bool:
+        return self.state == CallState.SENDING and self.attempts == attempt
+
+
+def end(connection: Connection, work: Sequence[Outcome | Withdrawal]) -> list[RecordedOutcome]:
+    """
+    Record outcomes and withdrawals in the order given, whatever their calls have become.
+
+    Arguments:
+        connection: In a transaction that writes.
+        work: Any number for any call.
+
+    Raises:
+        StorageFailed: The ledger does not know a call; nothing may be committed then.
+    """
+    return [answer for batch in _distinct(work) for answer in _Batch(connection, batch).recorded()]
+
+
+def _distinct(work: Iterable[Outcome | Withdrawal]) -> Iterator[list[Outcome | Withdrawal]]:
+    """Cut into batches of one item per call, for each is judged by what the last one left."""
+    batch: dict[str, Outcome | Withdrawal] = {}
+    for item in work:
+        if item.key in batch:
+            yield list(batch.values())
+            batch = {}
+        batch[item.key] = item
+    if batch:
+        yield list(batch.values())
+
+
+class _Batch:
+    """One item for each of some calls: judged one by one, written together."""
+
+    def __init__(self, connection: Connection, items: Sequence[Outcome | Withdrawal]) -> None:
+        self._connection = connection
+        self._items = items
+        self._calls = _standing(connection, items)
+        self._owners = _owners(connection, items)
+        self._settled: list[_Values] = []
+        self._ended: list[_Values] = []
+
+    def recorded(self) -> list[RecordedOutcome]:
+        """Write all, and say what became of each."""
+        answers = [self._record(item) for item in self._items]
+        run_many(self._connection, _SETTLE, self._settled)
+        run_many(self._connection, _END_ATTEMPT, self._ended)
+        return answers
+
+    def _record(self, item: Outcome | Withdrawal) -> RecordedOutcome:
+        call = self._calls.get(item.key)
+        if call is None:
+            raise StorageFailed(f"the ledger knows no call {item.key}")
+        if isinstance(item, Withdrawal):
+            return self._withdraw(call, item)
+        if item.attempt == 0:
+            return self._give_up(call, item)
+        is_repeated = self._is_repeated(call, item)
+        if is_repeated:
+            item = replace(item, code="repeated_call_id", message=_REPEATED_ID)
+        if call.is_sending(item.attempt):
+            self._settled.append(_led_to(call, item) | {"attempt": item.attempt})
+            self._ended.append(_ended(call, item))
+            answer = RecordedOutcome.STORED
+        else:
+            self._record_late(call, item)
+            answer = RecordedOutcome.LATE
+        return RecordedOutcome.REPEATED_ID if is_repeated else answer
+
+    def _is_repeated(self, call: _Call, item: Outcome) -> bool:
+        if not item.call_id:
+            return False
+        owners = self._owners.setdefault(item.call_id, set())
+        owners.add(call.number)
+        return len(owners) > 1
+
+    def _record_late(self, call: _Call, item: Outcome) -> None:
+        known = self._connection.execute(_END_ATTEMPT, _ended(call, item)).rowcount
+        if item.state is not CallState.PLACED:
+            return
+        if not known:
+            self._connection.execute(_INSERT_ENDED, _whole_attempt(call, item))
+        if call.state != CallState.PLACED:
+            self._connection.execute(_WIN, _led_to(call, item) | _counted(call, item))
+        elif call.call_id != item.call_id:
+            message = _SECOND_ID.format(item.call_id)
+            self._connection.execute(_FLAG, _flag(call, "second_call_id", message))
+
+    def _give_up(self, call: _Call, item: Outcome) -> RecordedOutcome:
+        if item.state is not CallState.FAILED:
+            raise ValueError("a call without an attempt can only have failed")
+        flag = _flag(call, item.code, item.message)
+        changed = self._connection.execute(_GIVE_UP, flag).rowcount
+        return RecordedOutcome.STORED if changed else RecordedOutcome.LATE
+
+    def _withdraw(self, call: _Call, item: Withdrawal) -> RecordedOutcome:
+        if not call.is_sending(item.attempt):
+            return RecordedOutcome.LATE
+        mark = {"call_number": call.number, "attempt": item.attempt}
+        self._connection.execute(_WITHDRAW, mark | {"new_state": item.state})
+        self._connection.execute(_STRIKE_OUT, mark)
+        return RecordedOutcome.STORED
+
+
+def _standing(connection: Connection, items: Sequence[Outcome | Withdrawal]) -> dict[str, _Call]:
+    keys = [bytes.fromhex(item.key) for item in items]
+    rows = connection.execute(_STANDING, {"keys": keys})
+    return {key.hex(): _Call(*rest) for key, *rest in rows}
+
+
+def _owners(connection: Connection, items: Sequence[Outcome | Withdrawal]) -> dict[str, set[int]]:
+    call_ids = [item.call_id for item in items if isinstance(item, Outcome) and item.call_id]
+    owners: dict[str, set[int]] = {}
+    if call_ids:
+        for call_id, number in connection.execute(_OWNERS, {"call_ids": call_ids}):
+            owners.setdefault(call_id, set()).add(number)
+    return owners
+
+
+def _led_to(call: _Call, item: Outcome) -> _Values:
+    return {
+        "call_number": call.number,
+        "new_state": item.state.value,
+        "new_code": item.code,
+        "new_message": item.message,
+        "new_http_status": item.http_status,
+        "new_call_id": item.call_id or None,
+        "new_created_at": item.created_at,
+    }
+
+
+def _ended(call: _Call, item: Outcome) -> _Values:
+    return {
+        "call_number": call.number,
+        "attempt": item.attempt,
+        "at": seconds(item.at),
+        "new_http_status": item.http_status,
+        "new_verdict": item.verdict.value,
+        "new_code": item.code,
+        "new_call_id": item.call_id,
+        "new_excerpt": item.excerpt,
+    }
+
+
+def _whole_attempt(call: _Call, item: Outcome) -> _Values:
+    """Return an attempt that was struck out and has a reply all the same."""
+    at = seconds(item.at)
+    return {
+        "call": call.number,
+        "number": item.attempt,
+        "started_at": at,
+        "finished_at": at,
+        "body": b"",
+        "request_digest": b"",
+        "http_status": item.http_status,
+        "verdict": item.verdict,
+        "code": item.code,
+        "call_id": item.call_id,
+        "excerpt": item.excerpt,
+    }
+
+
+def _counted(call: _Call, item: Outcome) -> _Values:
+    at = seconds(item.at)
+    return {
+        "counted": max(call.attempts, item.attempt),
+        "sent": at if call.sent_at is None else call.sent_at,
+        "due": at if call.due_at is None else call.due_at,
+    }
+
+
+def _flag(call: _Call, code: str, message: str) -> _Values:
+    return {"call_number": call.number, "new_code": code, "new_message": message}

@@ -1,0 +1,194 @@
+"""
+The tables, and the rules they repeat as constraints.
+
+Times are seconds since the epoch (UTC) as floats. Keys and contact hashes are kept as their 16
+bytes, half of what their 32 hex digits would take; both appear in several indexes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+
+from dispatcher.model import CallState, Purpose, Verdict
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+
+def _one_of(column: str, words: list[str]) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})")
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, String, nullable=False, server_default="")
+
+
+facts = Table(
+    "ledger",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("purpose", String, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    _one_of("purpose", list(Purpose)),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("key_columns", String, nullable=False),  # a JSON list
+    Column("base_url", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+    # What the texts of this campaign are compressed against; set by the first recording.
+    Column("dictionary", LargeBinary),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False, index=True),
+    Column("head", String, nullable=False),  # a JSON object
+    Column("rows", Integer, nullable=False, server_default="0"),
+    Column("complete", Integer, nullable=False, server_default="0"),
+    Column("recorded_at", Double, nullable=False),
+    _one_of("complete", ["0", "1"]),
+)
+
+snapshot_rows = Table(
+    "snapshot_rows",
+    metadata,
+    Column("snapshot_id", ForeignKey("snapshots.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    # No foreign key: checking it from the other side would need one more index over all rows.
+    Column("call", Integer),
+    Column("request_digest", LargeBinary),
+    Column("carried_id", String),
+    Column("payload", LargeBinary, nullable=False),
+    _one_of("kind", ["request", "problem", "skip", "carried"]),
+    CheckConstraint(
+        "kind <> 'request' OR (call IS NOT NULL AND request_digest IS NOT NULL)",
+        name="a_request_has_a_call",
+    ),
+    CheckConstraint("kind IN ('request', 'carried') OR call IS NULL", name="others_have_none"),
+    Index("carried_ids", "carried_id", sqlite_where=text("carried_id IS NOT NULL")),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", LargeBinary, nullable=False, unique=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("snapshot_id", Integer, nullable=False),  # the recording that brought it in
+    Column("contact", LargeBinary, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _text("code"),
+    _text("message"),
+    Column("http_status", Integer, nullable=False, server_default="0"),
+    Column("call_id", String),
+    _text("created_at"),
+    Column("sent_at", Double),
+    Column("due_at", Double),
+    _one_of("state", list(CallState)),
+    CheckConstraint("length(key) = 16 AND length(contact) = 16", name="hashes_are_whole"),
+    CheckConstraint("attempts >= 0", name="attempts_are_counted"),
+    CheckConstraint("call_id <> ''", name="no_empty_call_id"),
+    CheckConstraint("(state = 'placed') = (call_id IS NOT NULL)", name="placed_has_its_id"),
+    CheckConstraint(
+        "state NOT IN ('sending', 'placed', 'uncertain')"
+        " OR (attempts > 0 AND sent_at IS NOT NULL AND due_at IS NOT NULL)",
+        name="what_was_sent_has_an_attempt",
+    ),
+    Index("calls_of_contact", "contact"),
+    Index(
+        "one_call_at_a_time",
+        "contact",
+        unique=True,
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index("call_ids", "call_id", sqlite_where=text("call_id IS NOT NULL")),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("call", ForeignKey("calls.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("finished_at", Double),
+    Column("body", LargeBinary, nullable=False),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("http_status", Integer, nullable=False, server_default="0"),
+    _text("verdict"),
+    _text("code"),
+    _text("call_id"),
+    _text("excerpt"),
+    _one_of("verdict", ["", *Verdict]),
+    CheckConstraint("number > 0", name="numbers_from_one"),
+    CheckConstraint("(finished_at IS NULL) = (verdict = '')", name="an_end_has_a_verdict"),
+)
+
+resolutions = Table(
+    "resolutions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("call", ForeignKey("calls.id"), nullable=False),
+    Column("state", String, nullable=False),
+    Column("call_id", String),
+    Column("user", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("at", Double, nullable=False),
+    _one_of("state", [CallState.PLACED, CallState.FAILED]),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False, index=True),
+    Column("snapshot_id", ForeignKey("snapshots.id"), nullable=False),
+    Column("user", String, nullable=False),
+    Column("host", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("arguments", String, nullable=False),
+    Column("settings", String, nullable=False),
+    Column("started_at", Double, nullable=False),
+    _text("stopped"),
+    _text("message"),
+    Column("finished_at", Double),
+)
+
+results_files = Table(
+    "results_files",
+    metadata,
+    Column("path", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("campaign", String, nullable=False),
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    Column("base_url", String, primary_key=True),
+    Column("next_free", Double, nullable=False),
+)

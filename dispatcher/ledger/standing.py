@@ -1,0 +1,89 @@
+"""When a contact must be left alone, and where its calls stand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, bindparam, or_, select
+
+from dispatcher.ledger.schema import calls
+from dispatcher.ledger.storage import moment_of, seconds
+from dispatcher.model import CallRecord, CallState
+
+_NEVER = 1e15  # no time is later: nothing counts as recent
+
+_others = calls.alias("others")
+
+BEING_CALLED: ColumnElement[bool] = (
+    select(_others.c.id)
+    .where(
+        _others.c.contact == calls.c.contact,
+        _others.c.id != calls.c.id,
+        _others.c.state == CallState.SENDING,
+    )
+    .correlate(calls)
+    .exists()
+)
+"""Another call to this call's contact is being sent."""
+
+CALLED_RECENTLY: ColumnElement[bool] = (
+    select(_others.c.id)
+    .where(
+        _others.c.contact == calls.c.contact,
+        _others.c.id != calls.c.id,
+        _others.c.state.in_([CallState.PLACED, CallState.UNCERTAIN]),
+        _others.c.due_at > bindparam("recent_from"),
+    )
+    .correlate(calls)
+    .exists()
+)
+"""Another call was or may have been placed and rings, or rang, after *recent_from*."""
+
+LEFT_ALONE: ColumnElement[bool] = or_(BEING_CALLED, CALLED_RECENTLY)
+"""The contact must not be called now."""
+
+RECORD = (
+    calls.c.state,
+    calls.c.code,
+    calls.c.message,
+    calls.c.http_status,
+    calls.c.call_id,
+    calls.c.created_at,
+    calls.c.attempts,
+    calls.c.sent_at,
+)
+
+
+class Standing(NamedTuple):
+    """What a row that selected RECORD holds."""
+
+    state: str
+    code: str
+    message: str
+    http_status: int
+    call_id: str | None
+    created_at: str
+    attempts: int
+    sent_at: float | None
+
+
+def recent_from(at: datetime, repeat_after_hours: float) -> float:
+    """Return the moment after which a call counts as recent, in seconds; 0 hours: none does."""
+    return seconds(at) - repeat_after_hours * 3600 if repeat_after_hours > 0 else _NEVER
+
+
+def record_of(standing: Standing, *, changed: bool, called_recently: bool) -> CallRecord:
+    """Return the call record of what a row that selected RECORD holds."""
+    return CallRecord(
+        state=CallState(standing.state),
+        code=standing.code,
+        message=standing.message,
+        http_status=standing.http_status,
+        call_id=standing.call_id or "",
+        created_at=standing.created_at,
+        attempts=standing.attempts,
+        sent_at=None if standing.sent_at is None else moment_of(standing.sent_at),
+        changed=changed,
+        called_recently=called_recently,
+    )

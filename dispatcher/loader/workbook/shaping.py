@@ -1,0 +1,174 @@
+"""From the rows as a workbook has them to a head and data rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from dispatcher.loader.header import choose_header, is_blank
+from dispatcher.loader.options import ReadOptions, Wanted
+from dispatcher.loader.workbook.cell_names import COLUMN_NAMES, cell_name
+from dispatcher.model import Flaw, FlawKind, Remark, SheetHead, SheetRow
+
+LOOK_AHEAD = 500  # rows that may widen the sheet beyond its last header
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawRow:
+    """
+    A row as the file has it.
+
+    Attributes:
+        number: Row number from 1.
+        cells: Texts from column A to the last one that is not empty.
+        hidden: The person does not see it.
+        flaws: What is wrong with its cells; their columns count from A.
+    """
+
+    number: int
+    cells: Sequence[str]
+    hidden: bool = False
+    flaws: tuple[Flaw, ...] = ()
+
+
+def holds_anything(row: RawRow) -> bool:
+    """Return whether a person finds anything in a row."""
+    return bool(row.flaws) or not is_blank(row.cells)
+
+
+def head_of(
+    rows: Callable[[], Iterator[RawRow]],
+    *,
+    file: str,
+    format_name: str,
+    sheet: str,
+    options: ReadOptions,
+    wanted: Wanted,
+    remarks: tuple[Remark, ...] = (),
+) -> SheetHead:
+    """
+    Find the header of a sheet.
+
+    A column beyond the last header belongs to the sheet if one of the first rows has anything in
+    it: that is a column without a header, of which the person should hear.
+
+    Args:
+        rows: Begins a pass over the rows.
+        file: The file as it was given.
+        format_name: Word for the format.
+        sheet: Name of the sheet.
+        options: What was said on the command line.
+        wanted: Says whether a row has the required column.
+        remarks: What was doubtful so far.
+
+    Raises:
+        SheetRefused: There is no header, or title rows stand above it.
+    """
+    numbered = ((row.number, row.cells) for row in rows())
+    header = choose_header(numbered, file=file, options=options, wanted=wanted)
+    below = (row for row in rows() if row.number >= header.number)
+    width = max(_width(row) for row in islice(below, LOOK_AHEAD))
+    return SheetHead(
+        file=file,
+        format=format_name,
+        sheet=sheet,
+        header_row=header.number,
+        headers=tuple(_padded(header.cells, width)),
+        remarks=remarks,
+    )
+
+
+def data_rows(
+    rows: Iterable[RawRow], head: SheetHead, remarks: list[Remark]
+) -> Iterator[SheetRow]:
+    """
+    Yield the rows below the header that hold anything, as wide as the header.
+
+    Args:
+        rows: The rows of the sheet from its first one.
+        head: Its head.
+        remarks: ``hidden_rows`` is added after the last row.
+
+    Raises:
+        SheetRefused: As *rows* does.
+    """
+    width = len(head.headers)
+    hidden = 0
+    for row in rows:
+        if row.number <= head.header_row or not holds_anything(row):
+            continue
+        hidden += row.hidden
+        flaws = row.flaws
+        if len(row.cells) > width or flaws:
+            flaws = _fitting(row, width)
+        yield SheetRow(
+            number=row.number,
+            cells=tuple(_padded(row.cells, width)),
+            hidden=row.hidden,
+            flaws=flaws,
+        )
+    if hidden:
+        noun = "row is" if hidden == 1 else "rows are"
+        remarks.append(
+            Remark(
+                code="hidden_rows",
+                message=f"{hidden:,} {noun} hidden in the sheet, by a filter or by hand",
+            )
+        )
+
+
+def hidden_columns_remark(head: SheetHead, hidden: frozenset[int]) -> tuple[Remark, ...]:
+    """
+    Name the hidden columns.
+
+    Args:
+        head: The head with its headers.
+        hidden: Indices of the columns the person does not see.
+    """
+    named = [_column_title(index, head.headers[index]) for index in sorted(hidden)]
+    if not named:
+        return ()
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    noun = "column is" if len(named) == 1 else "columns are"
+    shown = ", ".join(named[:_MOST_NAMED]) + more
+    return (Remark(code="hidden_columns", message=f"hidden {noun} in the sheet: {shown}"),)
+
+
+def _width(row: RawRow) -> int:
+    """Return the number of columns up to the last one that is not blank."""
+    width = len(row.cells)
+    while width and is_blank(row.cells[width - 1]):
+        width -= 1
+    return max([width, *(flaw.column + 1 for flaw in row.flaws)])
+
+
+def _padded(cells: Sequence[str], width: int) -> Sequence[str]:
+    count = len(cells)
+    if count == width:
+        return cells
+    return cells[:width] if count > width else [*cells, *[""] * (width - count)]
+
+
+def _fitting(row: RawRow, width: int) -> tuple[Flaw, ...]:
+    """Return the flaws of the columns that have a header, and one for anything beyond them."""
+    flaws = [flaw for flaw in row.flaws if flaw.column < width]
+    beyond = [column for column in range(width, len(row.cells)) if row.cells[column].strip()]
+    beyond += [flaw.column for flaw in row.flaws if flaw.column >= width]
+    if beyond:
+        name = cell_name(min(beyond), row.number)
+        flaws.append(
+            Flaw(
+                kind=FlawKind.EXTRA_CELLS,
+                column=-1,
+                message=f"{name} is filled, beyond the last header:"
+                " give its column a header or clear the cell",
+            )
+        )
+    return tuple(flaws)
+
+
+def _column_title(index: int, header: str) -> str:
+    title = " ".join(header.split())
+    return f"{COLUMN_NAMES[index]} ({title})" if title else COLUMN_NAMES[index]

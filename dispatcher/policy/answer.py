@@ -1,0 +1,111 @@
+"""What an answer of the API says, read from a whole, cut or broken body."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dispatcher.policy.wording import plain
+
+# One lexeme of JSON. A string needs its closing quote; everything that is neither string nor
+# mark (numbers, words, also those JSON does not know) is one scalar.
+_LEXEME = re.compile(r"""\s*("[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s"{}\[\],:]+)""", re.DOTALL)
+_DEPTH = 2  # bare, or under "data"
+_WHOLE_NUMBER = re.compile(r"\d+", re.ASCII)
+_FIELDS = ("call_id", "contact_id", "created_at")
+_MESSAGES = (("message",), ("message", ""))
+_FALLBACKS = (("error",), ("error", "message"))
+_LONGEST = 2**20  # a body is never longer, so an id is never cut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """
+    The fields of an answer that arrived whole, "" or empty where they did not.
+
+    Attributes:
+        call_id: Id of the placed call; a whole number counts as its digits.
+        contact_id: Contact the API says it calls.
+        created_at: As the API said.
+        messages: What the API says went wrong.
+    """
+
+    call_id: str = ""
+    contact_id: str = ""
+    created_at: str = ""
+    messages: tuple[str, ...] = ()
+
+
+def read_answer(body: bytes) -> Answer:
+    """
+    Read what arrived of a JSON answer; the first value of a field counts.
+
+    Bare fields and those under ``data`` are the same. Never raises: what is not JSON ends the
+    reading, and what was found before it stands.
+    """
+    found: dict[str, str] = {}
+    messages: list[str] = []
+    fallbacks: list[str] = []
+    for path, lexeme in _values(body.decode("utf-8-sig", "replace")):
+        is_text = lexeme[0] == '"'
+        if path[-1] in _FIELDS and path in ((path[-1],), ("data", path[-1])):
+            value = _unquoted(lexeme).strip() if is_text else _digits(lexeme)
+            if value:
+                found.setdefault(path[-1], plain(value, limit=_LONGEST))
+        elif is_text and path in _MESSAGES:
+            messages.append(_unquoted(lexeme))
+        elif is_text and path in _FALLBACKS:
+            fallbacks.append(_unquoted(lexeme))
+    return Answer(
+        call_id=found.get("call_id", ""),
+        contact_id=found.get("contact_id", ""),
+        created_at=found.get("created_at", ""),
+        messages=tuple(messages or fallbacks),
+    )
+
+
+def _values(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Complete values near the top with their keys ("" in a list), as far as *text* is JSON."""
+    keys: list[str] = []
+    open_marks: list[str] = []
+    at_key = False
+    position = 0
+    while lexeme := _LEXEME.match(text, position):
+        position = lexeme.end()
+        mark = lexeme[1]
+        if mark in ("{", "["):
+            keys.append("")
+            open_marks.append(mark)
+            at_key = mark == "{"
+        elif not open_marks:
+            return
+        elif mark in ("}", "]"):
+            if (open_marks.pop() == "{") != (mark == "}"):
+                return
+            keys.pop()
+            if not keys:
+                return
+        elif mark in (",", ":"):
+            at_key = mark == "," and open_marks[-1] == "{"
+        elif len(keys) > _DEPTH:
+            continue
+        elif at_key:
+            keys[-1] = _unquoted(mark)
+        elif mark[0] == '"' or position < len(text):  # a scalar at the very end may be cut
+            yield tuple(keys), mark
+
+
+def _unquoted(lexeme: str) -> str:
+    try:
+        text = str(json.loads(lexeme, strict=False)) if lexeme[0] == '"' else lexeme
+    except ValueError:  # an escape that JSON does not know
+        text = lexeme[1:-1]
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _digits(lexeme: str) -> str:
+    return lexeme if _WHOLE_NUMBER.fullmatch(lexeme) else ""

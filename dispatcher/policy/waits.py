@@ -1,0 +1,47 @@
+"""How long to wait: what the API asks for, and what we choose ourselves."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+_LONGEST_SECONDS = 10 * 365 * 86_400.0
+_LONGEST_BACKOFF_SECONDS = 60.0
+_SOFTENED = 0.25  # jitter takes off up to a quarter
+_MOST_DOUBLINGS = 16
+
+
+def retry_after_seconds(text: str, *, now: datetime) -> float | None:
+    """
+    Read a ``Retry-After`` header (RFC 9110: seconds or an HTTP date).
+
+    Args:
+        text: The header's value, or "".
+        now: Aware wall time.
+
+    Returns:
+        Seconds from 0 (also for a date that is past) to ten years, None when absent or garbage.
+    """
+    written = text.strip()
+    if _SECONDS.fullmatch(written):
+        return min(float(written), _LONGEST_SECONDS)
+    try:
+        at = parsedate_to_datetime(written)
+        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(max(0.0, seconds), _LONGEST_SECONDS)
+
+
+def backoff_seconds(times: int, *, chance: float) -> float:
+    """
+    Seconds to wait after the *times*-th fault in a row (from 1): 1, 2, 4 ... 60.
+
+    Args:
+        times: From 1.
+        chance: In [0, 1): takes off up to a quarter, so that processes drift apart.
+    """
+    whole = min(_LONGEST_BACKOFF_SECONDS, 2.0 ** min(times - 1, _MOST_DOUBLINGS))
+    return whole * (1 - _SOFTENED * chance)

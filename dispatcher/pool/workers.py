@@ -1,0 +1,349 @@
+"""The concurrent senders: pace, mark, send, record, and again only what was not sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from enum import StrEnum
+from http import HTTPStatus
+
+from tenacity import AsyncRetrying, retry_if_result, stop_never, wait_none
+
+from dispatcher.client import Client
+from dispatcher.errors import StorageFailed
+from dispatcher.ledger import Ledger, RecordedOutcome
+from dispatcher.model import (
+    CallState,
+    CallStatus,
+    DueCall,
+    Judgement,
+    Mark,
+    MarkRefusal,
+    Outcome,
+    Reply,
+    RowProblem,
+    StopWord,
+    Verdict,
+    Withdrawal,
+)
+from dispatcher.planning import body_of, contact_hash, due_at, past_schedule, request_digest
+from dispatcher.policy import Conduct, judge, retry_after_seconds
+from dispatcher.pool.recorder import Recorder
+from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
+from dispatcher.pool.slots import Slots
+from dispatcher.pool.source import Source
+from dispatcher.pool.traffic import Traffic
+
+MARK_AHEAD_SECONDS = 0.25
+LATE_SECONDS = 1.0
+_ASIDE_SECONDS = 0.2
+_TICK_SECONDS = 0.25
+
+_STATE_AFTER = {
+    Verdict.PLACED: CallState.PLACED,
+    Verdict.REJECTED: CallState.REJECTED,
+    Verdict.UNCERTAIN: CallState.UNCERTAIN,
+    Verdict.NOT_SENT: CallState.PENDING,
+}
+
+
+class _Step(StrEnum):
+    """What became of one try at a call."""
+
+    DONE = "done"
+    NOT_SENT = "not_sent"  # and may be tried again by this run
+    STOPPED = "stopped"
+
+
+class Pool:
+    """
+    One run's workers.
+
+    Each worker takes a call, waits for its turn and its slot, marks the call ``sending`` in the
+    ledger, sends it, and takes the next one only when the outcome is durable. So a killed process
+    leaves at most one call per worker in doubt, and nothing was sent that was not marked before.
+
+    Args:
+        ledger: Open for writing, its campaign held by this process.
+        calls: What is due, in order.
+        settings: The frame of the run.
+        connect: Makes one client; each worker has its own connection.
+        tell: Called a few times a second while the run lives, for the bar.
+        clock: Time and chance.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        calls: Iterator[DueCall],
+        settings: PoolSettings,
+        connect: Callable[[], Client],
+        tell: Callable[[], None],
+        clock: Clock | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._connect = connect
+        self._tell = tell
+        self._clock = clock or Clock()
+        self._started_at = self._clock.now()
+        self._started = self._clock.monotonic()
+        self._source = Source(self._not_past(calls), limit=settings.limit)
+        self._conduct = Conduct(settings.conduct)
+        self._traffic = Traffic(self._conduct, self._clock)
+        self._clients: list[Client] = []
+        self._counts: Counter[CallStatus] = Counter()
+        self._offered_again: set[str] = set()
+        self._unrecorded: list[Unrecorded] = []
+
+    @property
+    def counts(self) -> Counter[CallStatus]:
+        """Outcomes so far, for the bar."""
+        return self._counts
+
+    @property
+    def held(self) -> tuple[float, str] | None:
+        """Until when (monotonic seconds) and why the run waits, or None."""
+        return self._conduct.held
+
+    def stop(self, word: StopWord, message: str) -> None:
+        """Begin nothing more; calls in flight finish and are recorded."""
+        self._traffic.stop(word, message)
+
+    def abort(self) -> None:
+        """Let the requests in flight end now, as uncertain where they began to leave."""
+        for client in self._clients:
+            client.abort()
+
+    async def run(self) -> Dispatched:
+        """
+        Place the calls.
+
+        Returns:
+            What was done, also after a stop and after a ledger that failed.
+        """
+        with Recorder(
+            self._ledger, repeat_after_hours=self._settings.repeat_after_hours
+        ) as recorder:
+            self._recorder = recorder
+            self._slots = Slots(
+                recorder,
+                rate=self._settings.rate,
+                base_url=self._settings.base_url,
+                workers=self._settings.workers,
+                clock=self._clock,
+            )
+            async with AsyncExitStack() as stack:
+                for _ in range(self._settings.workers):
+                    self._clients.append(await stack.enter_async_context(self._connect()))
+                ticking = asyncio.create_task(self._tick())
+                await self._drain([self._work(client) for client in self._clients])
+                ticking.cancel()
+        return await self._dispatched()
+
+    async def _drain(self, workers: list[Coroutine[None, None, None]]) -> None:
+        # Not a TaskGroup: it would cancel requests that are out when one worker fails. Here the
+        # others finish what they sent and record it; then the fault is raised.
+        tasks = [asyncio.create_task(worker) for worker in workers]
+        done, out = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if out:
+            first = next(fault for task in done if (fault := task.exception()) is not None)
+            self.stop(StopWord.LEDGER_FAILED, str(first))
+            await asyncio.wait(out)
+        for task in tasks:
+            match task.exception():
+                case None:
+                    pass
+                case StorageFailed() as fault:
+                    self.stop(StopWord.LEDGER_FAILED, fault.message)
+                case fault:
+                    raise fault
+
+    async def _tick(self) -> None:
+        while True:
+            self._check_time()
+            self._tell()
+            await asyncio.sleep(_TICK_SECONDS)
+
+    async def _dispatched(self) -> Dispatched:
+        if self._conduct.stopped is None and await self._source.is_limited():
+            self.stop(StopWord.LIMIT, f"as asked, after {self._settings.limit} calls")
+        return Dispatched(
+            stopped=self._conduct.stopped,
+            message=self._conduct.message,
+            counts=dict(self._counts),
+            unrecorded=tuple(self._unrecorded),
+        )
+
+    def _not_past(self, calls: Iterator[DueCall]) -> Iterator[DueCall]:
+        for call in calls:
+            if past_schedule(call.request, now=self._started_at) is None:
+                yield call
+
+    async def _work(self, client: Client) -> None:
+        while (call := await self._source.take()) is not None:
+            again = AsyncRetrying(
+                retry=retry_if_result(lambda step: step is _Step.NOT_SENT),
+                stop=stop_never,
+                wait=wait_none(),  # the turn waits: a hold is the run's, not the call's
+            )
+            if await again(self._try, call, client) is _Step.STOPPED:
+                return
+
+    async def _try(self, call: DueCall, client: Client) -> _Step:
+        self._check_time()
+        if not await self._traffic.turn(lambda: self._look(client)):
+            return _Step.STOPPED
+        try:
+            slot = await self._slots.next()
+            if not await self._traffic.clear_until(slot - MARK_AHEAD_SECONDS):
+                return _Step.NOT_SENT
+            return await self._mark_and_send(call, slot, client)
+        finally:
+            self._traffic.release()
+
+    async def _mark_and_send(self, call: DueCall, slot: float, client: Client) -> _Step:
+        now = self._clock.now()
+        if (past := past_schedule(call.request, now=now)) is not None:
+            self._slots.give_back(slot)
+            return await self._give_up(call, past)
+        body = self._body(call, now)
+        answer = await self._recorder.change(_mark_of(call, body, now))
+        if isinstance(answer, MarkRefusal):
+            self._slots.give_back(slot)
+            return await self._refused(call, answer)
+        attempt = int(answer)
+        if not await self._may_start(slot):
+            key = call.request.key
+            await self._recorder.change(Withdrawal(key=key, attempt=attempt, state=call.state))
+            return _Step.NOT_SENT
+        return await self._send(call, attempt, body, client)
+
+    async def _may_start(self, slot: float) -> bool:
+        """Wait for the slot; True with the start noted, False when the call must be withdrawn."""
+        if not await self._traffic.clear_until(slot):
+            return False
+        while (earliest := self._slots.earliest(now := self._clock.monotonic())) > now:
+            if not await self._traffic.clear_until(earliest):
+                return False
+        if now - slot > LATE_SECONDS:
+            return False
+        self._slots.started(now)
+        return True
+
+    async def _send(self, call: DueCall, attempt: int, body: bytes, client: Client) -> _Step:
+        result = await client.place(body)
+        judgement = judge(
+            result,
+            contact_hash_sent=call.request.contact,
+            contact_hash_of=contact_hash,
+        )
+        wait = None
+        if isinstance(result, Reply):
+            wait = retry_after_seconds(result.retry_after, now=self._clock.now())
+        if judgement.http_status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._slots.slow()
+        self._traffic.observe(judgement, retry_after=wait)
+        await self._record(call, attempt, judgement)
+        if judgement.verdict is Verdict.NOT_SENT:
+            return _Step.NOT_SENT
+        self._counts[CallStatus(judgement.verdict)] += 1
+        return _Step.DONE
+
+    async def _record(self, call: DueCall, attempt: int, judgement: Judgement) -> None:
+        outcome = _outcome_of(call, attempt, judgement, self._clock.now())
+        try:
+            stored = await self._recorder.change(outcome)
+        except BaseException:  # whatever it was: the id must still reach a person
+            self._unrecorded.append(Unrecorded(row=call.request.row, outcome=outcome))
+            raise
+        if stored is RecordedOutcome.REPEATED_ID:
+            self.stop(
+                StopWord.NOT_THE_API,
+                f"row {call.request.row} was answered with a call id that another call already "
+                "has; ask ContactShip before you go on",
+            )
+
+    async def _give_up(self, call: DueCall, why: RowProblem) -> _Step:
+        """Record a call that cannot be sent any more: its time passed after the run began."""
+        await self._recorder.change(
+            Outcome(
+                key=call.request.key,
+                attempt=0,
+                state=CallState.FAILED,
+                verdict=Verdict.NOT_SENT,
+                code=why.code,
+                message=why.message,
+                at=self._clock.now(),
+            )
+        )
+        self._counts[CallStatus.FAILED] += 1
+        return _Step.DONE
+
+    async def _refused(self, call: DueCall, refusal: MarkRefusal) -> _Step:
+        self._source.give_back()
+        if refusal is MarkRefusal.BEING_CALLED and self._may_offer(call):
+            await self._traffic.clear_until(self._clock.monotonic() + _ASIDE_SECONDS)
+            self._source.put_aside(call)
+        elif refusal is not MarkRefusal.CHANGED:
+            self._counts[CallStatus.SKIPPED] += 1
+        return _Step.DONE
+
+    def _may_offer(self, call: DueCall) -> bool:
+        """Once more, or as often as needed where calling a contact again is wanted."""
+        key = call.request.key
+        is_first = key not in self._offered_again
+        self._offered_again.add(key)
+        return is_first or self._settings.repeat_after_hours == 0
+
+    async def _look(self, client: Client) -> bool:
+        slot = await self._slots.next()
+        await asyncio.sleep(max(0.0, slot - self._clock.monotonic()))
+        self._slots.started(self._clock.monotonic())
+        answer = await client.look("/v1/credits")
+        return isinstance(answer, Reply) and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def _body(self, call: DueCall, now: datetime) -> bytes:
+        return body_of(
+            call.request, campaign=self._settings.campaign, now=now, delay=self._settings.delay
+        )
+
+    def _check_time(self) -> None:
+        settings = self._settings
+        ran = self._clock.monotonic() - self._started
+        if settings.stop_at is not None and self._clock.now() >= settings.stop_at:
+            self.stop(StopWord.STOP_AT, "as asked, at the time set by --stop-at")
+        elif settings.max_seconds and ran >= settings.max_seconds:
+            self.stop(StopWord.MAX_MINUTES, "as asked, after the time set by --max-minutes")
+
+
+def _outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) -> Outcome:
+    return Outcome(
+        key=call.request.key,
+        attempt=attempt,
+        state=_STATE_AFTER[judgement.verdict],
+        verdict=judgement.verdict,
+        code=judgement.code,
+        message=judgement.message,
+        http_status=judgement.http_status,
+        call_id=judgement.call_id,
+        created_at=judgement.created_at,
+        excerpt=judgement.excerpt,
+        at=at,
+    )
+
+
+def _mark_of(call: DueCall, body: bytes, now: datetime) -> Mark:
+    return Mark(
+        key=call.request.key,
+        contact=call.request.contact,
+        state=call.state,
+        body=body,
+        request_digest=request_digest(call.request),
+        at=now,
+        due_at=due_at(call.request, now=now),
+    )

@@ -1,0 +1,54 @@
+"""The first row that claims a call has it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.planning import Claims, call_key
+from dispatcher.planning.claims import Claim, Kinship
+
+
+def test_a_later_row_learns_who_has_the_call_and_how_it_stands_to_it() -> None:
+    claims = Claims()
+    key, called = call_key("c", "1"), call_key("c", "2")
+
+    assert claims.claim(key, row=2, content=77) is None
+    assert claims.claim(called, row=3, content=None) is None
+
+    assert claims.claim(key, row=4, content=77) == Claim(row=2, kinship=Kinship.SAME)
+    assert claims.claim(key, row=5, content=78) == Claim(row=2, kinship=Kinship.OTHER)
+    assert claims.claim(called, row=6, content=77) == Claim(row=3, kinship=Kinship.CALLED)
+    assert claims.claim(key, row=7, content=None) == Claim(row=2, kinship=Kinship.OTHER)
+
+
+def test_keys_that_share_their_slot_or_half_their_digits_are_told_apart() -> None:
+    claims = Claims()
+    keys = ["0" * 31 + "1", "0" * 23 + "1" + "0" * 7 + "1", "0" * 15 + "1" + "0" * 15 + "1"]
+
+    assert [claims.claim(key, row=row, content=0) for row, key in enumerate(keys, 1)] == [None] * 3
+    again = [claims.claim(key, row=9, content=0) for key in keys]
+
+    assert [claim.row for claim in again if claim] == [1, 2, 3]
+
+
+@given(st.lists(st.integers(0, 2_500), max_size=4_000))
+def test_claims_agree_with_a_dictionary_however_many_there_are(names: list[int]) -> None:
+    claims, expected = Claims(), dict[int, int]()
+
+    for row, name in enumerate(names, 1):
+        earlier = claims.claim(call_key("c", str(name)), row=row, content=name)
+
+        assert (earlier.row if earlier else None) == expected.get(name)
+        expected.setdefault(name, row)
+
+
+def test_claims_survive_the_growth_of_their_table() -> None:
+    claims = Claims()
+    keys = [call_key("c", str(number)) for number in range(3_000)]
+
+    first = [claims.claim(key, row=row, content=row) for row, key in enumerate(keys, 1)]
+    again = [claims.claim(key, row=9_999, content=row) for row, key in enumerate(keys, 1)]
+
+    assert first == [None] * 3_000
+    assert again == [Claim(row=row, kinship=Kinship.SAME) for row in range(1, 3_001)]

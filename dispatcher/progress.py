@@ -180,7 +180,7 @@ class _Lines(_Silence):
         self._was_held = False
 
     def begin(self) -> None:
-        self.say(f"Placing {self._wording.total} calls.")
+        self.say(f"Placing {self._wording.total} calls")
 
     def show(self, tally: Tally) -> None:
         began_to_hold = tally.held is not None and not self._was_held

@@ -580,13 +580,17 @@ class Mute(httpx.AsyncBaseTransport):
         (httpx.ReadError("x"), Cause.LOST),
         (OSError(113, "no route"), Cause.LOST),
         (ExceptionGroup("many", [OSError(101, "x")]), Cause.LOST),
+        (RecursionError("deep"), Cause.LOST),
         (None, Cause.TIMED_OUT),
     ],
-    ids=["connect error", "read error", "os error", "group", "silence"],
+    ids=["connect error", "read error", "os error", "group", "deep chain", "silence"],
 )
 def test_without_a_report_nothing_is_proven(fault: Exception | None, cause: Cause) -> None:
     if isinstance(fault, ExceptionGroup):
         fault = _chained(fault)
+    if isinstance(fault, RecursionError):
+        for _ in range(20):
+            fault = _chained(fault)
 
     async def scene() -> Reply | NoReply:
         client = client_of("http://api.test", connect=0.05, answer=0.05, transport=Mute(fault))
@@ -612,3 +616,46 @@ def test_a_transport_may_answer_without_any_report() -> None:
             return await client.place(CALL)
 
     assert asyncio.run(scene()) == Reply(status=201, body=b'{"call_id": "x"}')
+
+
+class OnlySync(httpx.SyncByteStream):
+    pass
+
+
+class Sync(httpx.AsyncBaseTransport):
+    """Not for asyncio."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        return httpx.Response(200, stream=OnlySync())
+
+
+def test_a_transport_that_is_not_for_asyncio_is_a_bug() -> None:
+    with pytest.raises((TypeError, RuntimeError)):
+        asyncio.run(client_of("http://h", transport=Sync()).place(CALL))
+
+
+class AbortsTooLate(httpx.AsyncBaseTransport):
+    """Aborts when the deadline has just passed."""
+
+    client: Client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.client.abort()
+        raise AssertionError
+
+
+def test_an_abort_after_the_deadline_does_no_harm() -> None:
+    async def scene() -> Reply | NoReply:
+        transport = AbortsTooLate()
+        transport.client = client_of("http://h", connect=0.01, answer=0.01, transport=transport)
+        return await transport.client.place(CALL)
+
+    result = asyncio.run(scene())
+
+    assert isinstance(result, NoReply)
+    assert (result.evidence, result.cause) == (Evidence.UNKNOWN, Cause.CANCELLED)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from dispatcher.errors import DispatcherError, StorageFailed, UsageProblem
 from dispatcher.ledger import Ledger, mounts, open_ledger, opening, read_ledger
@@ -60,7 +60,7 @@ def without_shared_memory(path: Path) -> None:
     create(path).close()
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    path.with_name(path.name + "-shm").mkdir()
+    path.with_name(path.name + "-shm").symlink_to("/nowhere/at/all")
 
 
 def spoil(path: Path, statement: str) -> None:
@@ -402,9 +402,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
         1, "0" * 32, call_id=None, reason="r", user="u", at=NOW
     ),
     "begin_run": lambda ledger: ledger.begin_run(START),
-    "end_run": lambda ledger: ledger.end_run(
-        1, RunEnd(stopped=None, message="", finished_at=NOW)
-    ),
+    "end_run": lambda ledger: ledger.end_run(1, RunEnd(stopped=None, message="", finished_at=NOW)),
     "note_results": lambda ledger: ledger.note_results("/p", "d", "c"),
 }
 
@@ -471,6 +469,7 @@ def test_a_fault_is_told_without_what_was_being_written(tmp_path: Path) -> None:
 def test_faults_end_the_command_as_storage_faults(tmp_path: Path) -> None:
     with create(tmp_path / "l.db") as ledger, pytest.raises(DispatcherError) as caught:
         with ledger._storage.writing() as connection:
-            connection.execute(insert(facts), {"nonsense": 1})
+            connection.execute(select(facts.c.id)).one()
+            connection.execute(select(facts.c.id).where(facts.c.id == "")).one()
 
     assert caught.value.exit_code == 8

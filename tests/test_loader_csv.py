@@ -316,14 +316,14 @@ def test_a_blank_file_is_refused(written: Written, blank: str) -> None:
 
 
 def test_title_rows_are_shown_with_the_remedy(written: Written) -> None:
-    title = "Campaign of March " + "x" * 60
+    title = "Campaign of \x1bMarch " + "x" * 60
     path = written(f"{title}\n\ncontact_id,b\n1,2\n")
 
     with pytest.raises(SheetRefused) as refused:
         read(path)
 
     assert "the header seems to be row 3" in refused.value.message
-    assert "row 1: Campaign of March" in refused.value.message
+    assert "row 1: Campaign of \ufffdMarch" in refused.value.message
     assert "…" in refused.value.message
     assert "row 3: contact_id | b" in refused.value.message
     assert refused.value.hint.endswith("--header-row 3")

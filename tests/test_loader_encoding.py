@@ -190,6 +190,12 @@ def test_words_that_do_not_look_right_are_shown(tmp_path: Path) -> None:
         Read(path)
 
 
+def test_shown_words_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    sheet = Read(saved(tmp_path, b"contact_id,b\n" + b"1,Pe\xf1a\n" * 20 + b"2,\x1b\xe9\n"))
+
+    assert '"\ufffdé"' in sheet.remarks["cp1252"]
+
+
 def test_a_few_odd_words_among_many_do_not_refuse_windows_text(tmp_path: Path) -> None:
     content = "contact_id,b\n" + "1,Peña\n" * 30 + "2,Þór\n3,a\x02\n"
 

@@ -6,7 +6,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import UsageProblem
@@ -108,6 +108,7 @@ def test_a_lease_of_nothing_cannot_be_asked_for() -> None:
         lease(None, next_free=0, now=0, count=0)
 
 
+@settings(deadline=None)
 @given(rate=RATES, wishes=st.lists(st.tuples(st.floats(0, 100), st.integers(1, 9)), max_size=30))
 def test_slots_of_any_takers_are_spaced_and_never_in_the_past(
     rate: Rate, wishes: list[tuple[float, int]]
@@ -125,6 +126,7 @@ def test_slots_of_any_takers_are_spaced_and_never_in_the_past(
     assert all(gap >= rate.spacing_seconds - 1e-6 for gap in gaps)
 
 
+@settings(deadline=None)
 @given(rate=RATES, delays=st.lists(st.floats(0, 5000), max_size=80))
 def test_no_window_exceeds_the_rate(rate: Rate, delays: list[float]) -> None:
     """However late or bursty the demand, no unit holds more than *count* starts."""

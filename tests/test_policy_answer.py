@@ -6,10 +6,17 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dispatcher.policy import backoff_seconds, one_line, plain, read_answer, retry_after_seconds
+from dispatcher.policy import (
+    backoff_seconds,
+    one_line,
+    plain,
+    read_answer,
+    retry_after_seconds,
+    used_up_seconds,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CALL_ID = "0c7e7c9e-8f0a-4a6c-9f5a-6d2a5b1f0c11"
@@ -24,6 +31,7 @@ JSON = st.recursive(
 FIELDS = st.dictionaries(st.text(max_size=5).map("x".__add__), JSON, max_size=3)
 
 
+@settings(deadline=None)
 @given(
     before=FIELDS,
     after=FIELDS,
@@ -52,11 +60,13 @@ def test_an_id_is_found_from_the_moment_its_closing_quote_has_come(
         assert found == (CALL_ID if end >= closing_quote else "")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(body: bytes) -> None:
     read_answer(body)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet='{}[]:,"\\ \ndatcl_i1e.-\ud800\ufeff', max_size=60))
 def test_nothing_that_looks_like_json_raises(text: str) -> None:
     read_answer(text.encode("utf-8", "surrogatepass"))
@@ -139,6 +149,7 @@ def test_a_long_text_is_cut_and_shows_it() -> None:
     assert plain("x" * 10, limit=10) == "x" * 10
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, 50))
 def test_a_shown_text_is_bounded_and_printable(text: str, limit: int) -> None:
     shown = plain(text, limit=limit)
@@ -178,6 +189,7 @@ def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> N
     assert retry_after_seconds(text, now=NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.integers(-10_000, 10_000))
 def test_no_retry_after_raises(text: str, days: int) -> None:
     seconds = retry_after_seconds(text, now=NOW + timedelta(days=days))
@@ -185,8 +197,31 @@ def test_no_retry_after_raises(text: str, days: int) -> None:
     assert seconds is None or seconds >= 0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
 def test_backoff_doubles_up_to_a_minute_less_a_quarter_at_most(times: int, chance: float) -> None:
     whole = min(60.0, 2.0 ** min(times - 1, 20))
 
     assert 0.75 * whole <= backoff_seconds(times, chance=chance) <= whole
+
+
+@pytest.mark.parametrize(
+    ("remaining", "reset", "seconds"),
+    [
+        ("0", "30", 30),
+        (" 0 ", " 30 ", 30),
+        ("0", f"{NOW.timestamp() + 45:.0f}", 45),
+        ("0", f"{NOW.timestamp() * 1000 + 45_000:.0f}", 45),
+        ("1", "30", None),
+        ("", "30", None),
+        ("0", "", None),
+        ("0", "soon", None),
+        ("0", "0", None),
+        ("0", "3600", None),
+        ("0", f"{NOW.timestamp() - 5:.0f}", None),
+    ],
+)
+def test_a_limit_is_used_up_only_by_sane_headers(
+    remaining: str, reset: str, seconds: float | None
+) -> None:
+    assert used_up_seconds(remaining=remaining, reset=reset, now=NOW) == seconds

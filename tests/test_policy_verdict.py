@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.model import (
@@ -205,6 +205,7 @@ def test_the_codes_that_stop_a_run_are_known_to_the_next_one() -> None:
     assert sorted(STOPPING_CODES) == ["credit_refused", "key_refused", "not_the_api", "refused"]
 
 
+@settings(deadline=None)
 @given(
     status=st.integers(0, 1000),
     body=st.binary(max_size=100),

@@ -276,7 +276,7 @@ class _Run:
         if due.count and not self.options.yes:
             asking.confirm(due.count)
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
-        lived = live(job.pool, due=due.count, quietness=_quietness(self.options))
+        lived = live(job.pool, due=due.count, quietness=self._quietness(due))
         finished_at = datetime.now(tz=UTC)
         self._show_unrecorded(lived)
         ended = RunEnd(
@@ -287,6 +287,9 @@ class _Run:
         if not lived.dispatched.unrecorded:
             job.ledger.end_run(run_id, ended)
         return self._write(job, lived, finished_at)
+
+    def _quietness(self, due: asking.Due) -> Quietness:
+        return Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
 
     def _write(self, job: Job, lived: Lived, finished_at: datetime) -> int:
         done = lived.dispatched
@@ -329,7 +332,3 @@ class _Run:
                 hint="mend the place of the ledger; what was in flight is uncertain afterwards: "
                 "settle it with 'dispatcher resolve'",
             )
-
-
-def _quietness(options: RunOptions) -> Quietness:
-    return Quietness.QUIET if options.quiet else Quietness.NORMAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
@@ -102,7 +103,7 @@ class Exchange:
 
     def _end_within(self, seconds: float) -> None:
         # A deadline that has passed, or an abort, stands.
-        if self._deadline.when() is not None and not self._deadline.expired():
+        if not self._deadline.expired():
             wait = 0.0 if self._aborted else seconds
             self._deadline.reschedule(asyncio.get_running_loop().time() + wait)
 
@@ -165,11 +166,7 @@ def _decoded(body: bytes, coding: str) -> tuple[bytes, bool]:
 def _decoded_part(body: bytes) -> bytes:
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
     unpacked = bytearray()
-    try:
+    with contextlib.suppress(zlib.error):
         for byte in body:  # one by one: what a longer piece gave before the fault would be lost
-            unpacked += unpacker.decompress(bytes((byte,)), _LONGEST_BODY)
-            if len(unpacked) > _LONGEST_BODY:
-                break
-    except zlib.error:
-        pass
+            unpacked += unpacker.decompress(bytes((byte,)))
     return bytes(unpacked)

@@ -19,7 +19,7 @@ from dispatcher.ledger import lock
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.mounts import mounts_of_this_machine, network_kind
 from dispatcher.ledger.schema import SCHEMA_VERSION, facts, metadata
-from dispatcher.ledger.storage import Storage, connect_to_write, seconds
+from dispatcher.ledger.storage import Storage, connect_to_write, log_of, seconds
 from dispatcher.model import Purpose
 
 _FACTS = select(facts.c.id, facts.c.purpose, facts.c.schema_version)
@@ -138,8 +138,8 @@ def _create(file: Path, purpose: Purpose) -> bool:
 
 
 def _must_have_no_log(file: Path) -> None:
-    log = file.with_name(file.name + "-wal")
-    if log.exists() and log.stat().st_size:
+    log = log_of(file)
+    if log is not None:
         # A new file in its place would be overwritten with the old one's pages.
         raise _damaged(file, f"the file is gone, but its log {log.name} is still there")
 

@@ -182,4 +182,4 @@ class _Recording:
 
 def _ids(connection: Connection, keys: set[bytes]) -> dict[bytes, int]:
     found = connection.execute(_KNOWN_CALLS, {"keys": list(keys)}).all()
-    return dict(row.tuple() for row in found)
+    return {row.key: row.id for row in found}

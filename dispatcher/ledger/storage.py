@@ -109,6 +109,12 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
 
+def log_of(file: Path) -> Path | None:
+    """Return the write-ahead log with what is not in the file yet, or None without one."""
+    log = file.with_name(file.name + "-wal")
+    return log if log.exists() and log.stat().st_size else None
+
+
 def connect_to_write(file: Path, *, mode: str = "rw") -> sqlite3.Connection:
     """Open a connection with everything in force that durability rests on."""
     connection = _connect(f"file:{quote(str(file))}?mode={mode}")
@@ -125,8 +131,8 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
     except sqlite3.OperationalError:
         connection.close()
         # In a folder that cannot be written SQLite finds no place for its shared memory. Without
-        # a write-ahead log beside it nobody writes, and the file alone is the whole truth.
-        if file.with_name(file.name + "-wal").exists():
+        # a write-ahead log beside it the file alone is the whole truth.
+        if log_of(file) is not None:
             raise
         return _connect(address + "&immutable=1")
     return connection

@@ -89,4 +89,5 @@ def _titles_above(first: Sequence[HeaderRow], found: int, *, file: str) -> Sheet
 
 def _excerpt(cells: Sequence[str]) -> str:
     text = " | ".join(" ".join(cell.split()) for cell in cells if cell.strip())
+    text = "".join(each if each.isprintable() else "\ufffd" for each in text)
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

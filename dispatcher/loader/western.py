@@ -73,4 +73,5 @@ class WesternGuess:
 
 def _note(kept: dict[str, None], word: str) -> None:
     if len(kept) < _EXAMPLES:
-        kept[word[:_EXAMPLE_CHARACTERS]] = None
+        shown = (each if each.isprintable() else "\ufffd" for each in word[:_EXAMPLE_CHARACTERS])
+        kept["".join(shown)] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import itemgetter
 
@@ -122,7 +123,9 @@ class RequestMaker:
         column = self._header(Field.SCHEDULE)
         schedule = read_schedule(self._text(cells, Field.SCHEDULE), zone, column)
         if isinstance(schedule, RowProblem):
-            return schedule
+            # A default zone is sound, so a bad one stands in the row.
+            is_zone = schedule.code == "bad_timezone"
+            return replace(schedule, column=self._header(Field.TIMEZONE)) if is_zone else schedule
         if delay and schedule:
             message = "The row has a delay and a schedule; empty one of the two cells"
             return RowProblem(code="delay_and_schedule", column=column, message=message)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dispatcher.model import CallRequest, RowProblem, Schedule
+from dispatcher.planning.headings import shown
 
 API_FORM = "%Y-%m-%d %H:%M:%S"
 UTC_NAME = "UTC"
@@ -82,7 +83,7 @@ def read_delay(text: str, column: str) -> float | RowProblem:
     return RowProblem(
         code="bad_delay",
         column=column,
-        message=f"The delay in column {column!r} is not a number of minutes from 0 to "
+        message=f'The delay in column "{shown(column)}" is not a number of minutes from 0 to '
         f"{MOST_MINUTES}; write it like 30 or 2.5",
     )
 
@@ -115,7 +116,8 @@ def read_schedule(text: str, zone_name: str, column: str) -> Schedule | RowProbl
 
 
 def _problem(code: str, column: str, rest: str) -> RowProblem:
-    return RowProblem(code=code, column=column, message=f"The schedule in column {column!r} {rest}")
+    message = f'The schedule in column "{shown(column)}" {rest}'
+    return RowProblem(code=code, column=column, message=message)
 
 
 def _wall_time(match: re.Match[str]) -> datetime | None:

@@ -71,30 +71,35 @@ def _values(text: str) -> Iterator[tuple[tuple[str, ...], str]]:
     keys: list[str] = []
     open_marks: list[str] = []
     at_key = False
-    position = 0
-    while lexeme := _LEXEME.match(text, position):
-        position = lexeme.end()
-        mark = lexeme[1]
-        if mark in ("{", "["):
+    for lexeme, is_last in _lexemes(text):
+        if lexeme in ("{", "["):
             keys.append("")
-            open_marks.append(mark)
-            at_key = mark == "{"
+            open_marks.append(lexeme)
+            at_key = lexeme == "{"
         elif not open_marks:
             return
-        elif mark in ("}", "]"):
-            if (open_marks.pop() == "{") != (mark == "}"):
+        elif lexeme in ("}", "]"):
+            if (open_marks.pop() == "{") != (lexeme == "}"):
                 return
             keys.pop()
-            if not keys:
-                return
-        elif mark in (",", ":"):
-            at_key = mark == "," and open_marks[-1] == "{"
-        elif len(keys) > _DEPTH:
-            continue
+        elif lexeme in (",", ":"):
+            at_key = lexeme == "," and open_marks[-1] == "{"
         elif at_key:
-            keys[-1] = _unquoted(mark)
-        elif mark[0] == '"' or position < len(text):  # a scalar at the very end may be cut
-            yield tuple(keys), mark
+            keys[-1] = _unquoted(lexeme) if len(keys) <= _DEPTH else ""
+        elif len(keys) <= _DEPTH and not (is_last and lexeme[0] != '"'):
+            yield tuple(keys), lexeme
+
+
+def _lexemes(text: str) -> Iterator[tuple[str, bool]]:
+    """Lexemes up to the end of the first value, and whether it is the last: then it may be cut."""
+    position = depth = 0
+    while match := _LEXEME.match(text, position):
+        position = match.end()
+        lexeme = match[1]
+        yield lexeme, position == len(text)
+        depth += (lexeme in ("{", "[")) - (lexeme in ("}", "]"))
+        if depth <= 0:
+            return
 
 
 def _unquoted(lexeme: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
+from typing import assert_never
 
 _LONGEST_PAUSE_SECONDS = 900.0
 _STRETCHED = 0.1  # jitter adds up to a tenth, so that processes drift apart
@@ -47,6 +48,8 @@ class Breaker:
                 return False  # it was under way before the pause
             case BreakerState.PROBING:
                 pass
+            case never:
+                assert_never(never)
         self._pause(now=now, chance=chance)
         return True
 
@@ -61,6 +64,8 @@ class Breaker:
                 self.state = BreakerState.CLOSED
                 self._last.clear()
                 self._openings = 0
+            case never:
+                assert_never(never)
 
     def look(self) -> None:
         """The pause is over and a look is under way."""

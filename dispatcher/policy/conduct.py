@@ -15,6 +15,7 @@ _RATE_LIMITED = "rate_limited"
 _UNREACHABLE = "unreachable"
 
 _ASKED = "the API asked to wait"
+_USED_UP = "the API's limit is used up"
 _AWAY = "the API cannot be reached"
 _FAILING = "the API keeps failing"
 _LOOKING = "looking whether the API is back"
@@ -156,6 +157,10 @@ class Conduct:
         if not alive:
             self._begin_outage(now)
         self._give_up_if_due(now)
+
+    def hold_for(self, seconds: float, *, now: float) -> None:
+        """Let nothing start for *seconds*: the API's own limit is used up, before a 429 says so."""
+        self._hold(now + seconds, _USED_UP)
 
     def stop_for(self, word: StopWord, message: str) -> None:
         """Stop the run for *word*; the first word wins."""

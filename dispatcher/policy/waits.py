@@ -7,7 +7,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+_MOMENT = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _LONGEST_SECONDS = 10 * 365 * 86_400.0
+_LONGEST_WINDOW_SECONDS = 120.0
+_EARLIEST_EPOCH = 1e9  # a reset is told in seconds from now, or in seconds or ms since 1970
+_EARLIEST_EPOCH_MS = 1e12
 _LONGEST_BACKOFF_SECONDS = 60.0
 _SOFTENED = 0.25  # jitter takes off up to a quarter
 _MOST_DOUBLINGS = 16
@@ -33,6 +37,29 @@ def retry_after_seconds(text: str, *, now: datetime) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return min(max(0.0, seconds), _LONGEST_SECONDS)
+
+
+def used_up_seconds(*, remaining: str, reset: str, now: datetime) -> float | None:
+    """
+    How long the API's own limit is used up, by ``X-RateLimit-Remaining`` and ``-Reset``.
+
+    Args:
+        remaining: Header value, or "".
+        reset: Header value, or "".
+        now: Aware wall time.
+
+    Returns:
+        Seconds to wait, up to two minutes; None when calls remain or the values make no sense.
+    """
+    left, at = remaining.strip(), reset.strip()
+    if not (_SECONDS.fullmatch(left) and float(left) == 0 and _MOMENT.fullmatch(at)):
+        return None
+    seconds = float(at)
+    if seconds >= _EARLIEST_EPOCH_MS:
+        seconds /= 1000
+    if seconds >= _EARLIEST_EPOCH:
+        seconds -= now.timestamp()
+    return seconds if 0 < seconds <= _LONGEST_WINDOW_SECONDS else None
 
 
 def backoff_seconds(times: int, *, chance: float) -> float:

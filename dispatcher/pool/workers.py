@@ -37,7 +37,7 @@ from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
 from dispatcher.pool.traffic import Traffic
 
-MARK_AHEAD_SECONDS = 0.25
+MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
 LATE_SECONDS = 1.0
 _ASIDE_SECONDS = 0.2
 _TICK_SECONDS = 0.25

@@ -35,6 +35,8 @@ class SandboxOptions:
         port: Loopback port; 0 takes a free one.
         contacts: Contact ids that the list of contacts shows before anyone was called. Any
             other contact is known all the same.
+        id_prefix: What its call ids begin with. The dispatcher takes ids that begin with
+            ``sandbox-`` for those of a rehearsal; another prefix lets it stand for the real API.
     """
 
     generation: Generation = Generation.B
@@ -45,3 +47,4 @@ class SandboxOptions:
     seed: int = 0
     port: int = 0
     contacts: tuple[str, ...] = ()
+    id_prefix: str = "sandbox-"

@@ -56,7 +56,7 @@ async def _place(
     if not fault.placed:
         return FaultyAnswer(fault_status_answer(fault), fault)
     # Not seeded: no two sandboxes may ever give out the same id to one ledger.
-    call = desk.calls.place(order, call_id=f"sandbox-{uuid4()}", at=now)
+    call = desk.calls.place(order, call_id=f"{desk.options.id_prefix}{uuid4()}", at=now)
     answer = _created(call, fault=fault, generation=desk.options.generation)
     return answer if fault is NO_FAULT else FaultyAnswer(answer, fault)
 

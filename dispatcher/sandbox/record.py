@@ -53,7 +53,7 @@ class PlacedCall:
     One call that was placed.
 
     Attributes:
-        call_id: Its id, beginning with ``sandbox-``.
+        call_id: Its id, beginning with the prefix of the options.
         number: Its place in the record, from 0.
         created_at: Aware UTC.
         order: What was asked for.

@@ -101,11 +101,12 @@ def probe_folder(path: Path) -> None:
     Raises:
         StorageFailed: nothing can be written there.
     """
-    if path.is_dir():
-        raise StorageFailed(f"{path} is a folder; name a file in it")
-    with temporary_beside(path) as temporary, open_private(temporary) as file:
-        file.write(b"\0")
-        sync(file)  # a full disk may refuse only now
+    with temporary_beside(path) as temporary:
+        if path.is_dir():  # or a name longer than the file system takes
+            raise StorageFailed(f"{path} is a folder; name a file in it")
+        with open_private(temporary) as file:
+            file.write(b"\0")
+            sync(file)  # a full disk may refuse only now
 
 
 def choose_target(wanted: Path, *, ours: Ours, never: Collection[Path] = ()) -> Path:

@@ -39,6 +39,10 @@ class Book:
     uncomputed: bool
 
 
+class DanglingReferenceError(Exception):
+    """A cell refers to something that is not there; the text says to what."""
+
+
 def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | CellFault:
     """
     Return the text of a cell that has a value.
@@ -51,7 +55,7 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
         style: Style index as the file has it, None for the default.
 
     Raises:
-        LookupError: The value refers to a shared text that is not there, or the type is unknown.
+        DanglingReferenceError: The value refers to a shared text that is not there, or the type is unknown.
     """
     match kind:
         case "s":
@@ -71,7 +75,7 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
         case "d":
             return iso_text(value, book.styles.form(style))
         case _:
-            raise LookupError(f"a type that does not exist, {kind[:_MOST_SHOWN]}")
+            raise DanglingReferenceError(f"a type that does not exist, {kind[:_MOST_SHOWN]}")
 
 
 def _is_plain_integer(value: str) -> bool:
@@ -85,4 +89,4 @@ def _shared(book: Book, value: str) -> str:
         return book.texts[int(value)]
     except (IndexError, ValueError) as problem:
         shown = value[:_MOST_SHOWN]
-        raise LookupError(f"text {shown}, which the workbook does not have") from problem
+        raise DanglingReferenceError(f"text {shown}, which the workbook does not have") from problem

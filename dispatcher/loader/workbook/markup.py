@@ -1,9 +1,11 @@
 """
-XML parts, parsed as a stream by expat with everything refused that could harm the reader.
+XML parts, parsed as a stream with everything refused that could harm the reader.
 
 No part may declare a document type (the way to entity bombs and to fetching files), nothing
 outside the archive is ever read, and a single piece of markup is bounded, because expat looks at
 an unfinished one again with every chunk.
+
+Names are reported as ``{namespace}local`` (without the opening brace by expat itself).
 """
 
 from __future__ import annotations
@@ -16,7 +18,6 @@ from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import damaged, unsafe
 
 MARKUP_LIMIT = 1024 * 1024  # bytes of one tag or comment
-PREFIX = " "  # between a namespace and a name, as in "http://... worksheet"
 
 SPREADSHEET_NAMESPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
@@ -26,44 +27,24 @@ SPREADSHEET_NAMESPACES = (
 
 Attributes = Mapping[str, str]
 _MARKUP_PARTS = (".xml", ".rels", ".vml")
+_ENCODINGS = frozenset({"utf-8", "utf-16", "us-ascii", "iso-8859-1"})  # those expat knows itself
+_SEPARATOR = "}"
 
 
-class _RootSeen(Exception):
-    """The prolog of a part is over; nothing after it can declare a document type."""
-
-
-def parser_for(package: Package, part: str) -> expat.XMLParserType:
+def for_each(package: Package, part: str, begin: Callable[[str, Attributes], None]) -> None:
     """
-    Return a parser that reports names as namespace, blank, local name.
-
-    Args:
-        package: The workbook.
-        part: Name of the part, for messages.
-    """
-    parser = expat.ParserCreate(namespace_separator=PREFIX)
-    parser.buffer_text = True
-
-    def refuse(*_: object) -> None:
-        raise unsafe(package.file, f"its part {part} declares a document type (DOCTYPE)")
-
-    parser.StartDoctypeDeclHandler = refuse
-    parser.EntityDeclHandler = refuse
-    parser.ExternalEntityRefHandler = refuse
-    return parser
-
-
-def parse(package: Package, part: str, parser: expat.XMLParserType) -> Iterator[bytes]:
-    """
-    Feed a part to a parser and yield each chunk after it was parsed.
+    Call *begin* with name and attributes of each element of a part.
 
     Args:
         package: The workbook.
         part: Name of the part.
-        parser: What :func:`parser_for` returned, with its handlers set.
+        begin: What to do with an element.
 
     Raises:
         SheetRefused: The part is missing, damaged, no valid XML, or unsafe.
     """
+    parser = _hardened(package, part)
+    parser.StartElementHandler = begin
     fed = 0
     try:
         for chunk in package.chunks(part):
@@ -71,26 +52,41 @@ def parse(package: Package, part: str, parser: expat.XMLParserType) -> Iterator[
             fed += len(chunk)
             if fed - parser.CurrentByteIndex > MARKUP_LIMIT:
                 raise unsafe(package.file, f"its part {part} holds an endless piece of markup")
-            yield chunk
         parser.Parse(b"", True)
     except expat.ExpatError as problem:
-        where = f"line {problem.lineno}, column {problem.offset + 1}"
-        raise damaged(
-            package.file, f"its part {part} is not valid XML ({where}: {_reason(problem)})"
-        ) from problem
+        raise invalid(package, part, problem.lineno, problem.offset, problem.code) from problem
 
 
-def for_each(package: Package, part: str, begin: Callable[[str, Attributes], None]) -> None:
+class PrologGuard:
     """
-    Call *begin* with name and attributes of each element of a part.
+    Watches the prolog of a part, the only place for a document type.
 
-    Raises:
-        SheetRefused: As :func:`parse`.
+    Attributes:
+        is_done: The root element has begun, or this is no XML, so none can follow.
     """
-    parser = parser_for(package, part)
-    parser.StartElementHandler = begin
-    for _ in parse(package, part, parser):
-        pass
+
+    def __init__(self, package: Package, part: str) -> None:
+        self._parser = _hardened(package, part)
+        self._parser.StartElementHandler = self._root_begins
+        self.is_done = False
+
+    def look(self, chunk: bytes) -> None:
+        """
+        Look at the next bytes.
+
+        Raises:
+            SheetRefused: They declare a document type.
+        """
+        if self.is_done:
+            return
+        try:
+            self._parser.Parse(chunk, False)
+        except expat.ExpatError:
+            self.is_done = True  # whoever needs the part will say what is wrong with it
+
+    def _root_begins(self, *_: object) -> None:
+        self.is_done = True
+        self._parser.StartElementHandler = None
 
 
 def judge_prologs(package: Package) -> None:
@@ -101,13 +97,22 @@ def judge_prologs(package: Package) -> None:
         SheetRefused: A part declares one, or cannot be unpacked.
     """
     for part in package.names():
-        if part.endswith(_MARKUP_PARTS):
-            _judge_prolog(package, part)
+        if part.lower().endswith(_MARKUP_PARTS):
+            guard = PrologGuard(package, part)
+            for chunk in package.chunks(part):
+                guard.look(chunk)
+                if guard.is_done:
+                    break
 
 
 def local_name(name: str) -> str:
     """Return a reported name without its namespace."""
-    return name.rpartition(PREFIX)[2]
+    return name.rpartition(_SEPARATOR)[2]
+
+
+def namespace_of(name: str) -> str:
+    """Return the namespace of a reported name, "" for none."""
+    return name.rpartition(_SEPARATOR)[0].removeprefix("{")
 
 
 def attribute(attributes: Attributes, local: str) -> str:
@@ -120,26 +125,37 @@ def attribute(attributes: Attributes, local: str) -> str:
 
 def is_true(text: str | None) -> bool:
     """Return whether an attribute says yes, as XML Schema spells it."""
-    return text is not None and text.strip() in {"1", "true", "True", "on"}
+    return text is not None and text.strip().lower() in {"1", "true", "on"}
 
 
-def _judge_prolog(package: Package, part: str) -> None:
-    parser = parser_for(package, part)
+def invalid(package: Package, part: str, line: int, offset: int, code: int) -> SheetRefused:
+    """
+    Return the refusal of a part that is no valid XML.
 
-    def stop(*_: object) -> None:
-        raise _RootSeen
-
-    parser.StartElementHandler = stop
-    try:
-        for _ in parse(package, part, parser):
-            pass
-    except _RootSeen:
-        return
-    except SheetRefused as refusal:
-        if isinstance(refusal.__cause__, expat.ExpatError):
-            return  # no XML at all: whoever needs the part will say so
-        raise
+    Args:
+        package: The workbook.
+        part: Name of the part.
+        line: Line of the fault, from 1.
+        offset: Column of the fault, from 0.
+        code: Expat's error number.
+    """
+    reason = expat.ErrorString(code) or "unknown"
+    where = f"line {line}, column {offset + 1}"
+    return damaged(package.file, f"its part {part} is not valid XML ({where}: {reason})")
 
 
-def _reason(problem: expat.ExpatError) -> str:
-    return expat.ErrorString(problem.code) or "unknown"
+def _hardened(package: Package, part: str) -> expat.XMLParserType:
+    parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+
+    def refuse(*_: object) -> None:
+        raise unsafe(package.file, f"its part {part} declares a document type (DOCTYPE)")
+
+    def judge_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding and encoding.lower() not in _ENCODINGS:
+            raise damaged(package.file, f"its part {part} is in an encoding no workbook has")
+
+    parser.XmlDeclHandler = judge_encoding
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    parser.ExternalEntityRefHandler = refuse
+    return parser

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from xml.etree.ElementTree import Element
 
 from dispatcher.loader.workbook.escapes import decoded
-from dispatcher.loader.workbook.markup import Attributes, local_name, parse, parser_for
+from dispatcher.loader.workbook.markup import children, local_name
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unsafe
 
 CELL_LIMIT = 32_767  # characters Excel allows in a cell
-PIECE_LIMIT = 1024 * 1024  # characters of one text before anything can be said about it
 _MOST_RATIO = 50  # texts that are listed once each do not pack any better
 _RATIO_MATTERS_FROM = 64 * 1024**2  # bytes
 
@@ -37,43 +37,25 @@ class SharedStrings:
             raise IndexError(index)
         return self._block[self._ends[index] : self._ends[index + 1]].decode("utf-8")
 
+    def named(self, value: str | None) -> str:
+        """
+        Return the text a cell's value refers to.
+
+        Raises:
+            DanglingReferenceError: There is none.
+        """
+        try:
+            index = int(value or "")
+            start = self._ends[index]
+            text = self._block[start : self._ends[index + 1]].decode("utf-8")
+        except (IndexError, ValueError) as problem:
+            ...
+        return text
+
     def append(self, text: str) -> None:
         """Add a text at the end."""
         self._block += text[: CELL_LIMIT + 1].encode("utf-8")
         self._ends.append(len(self._block))
-
-
-class _Reader:
-    """Handlers that gather the texts of a shared string table."""
-
-    def __init__(self, texts: SharedStrings) -> None:
-        self.piece: list[str] = []
-        self._texts = texts
-        self._pieces: list[str] = []
-        self._phonetic = False
-
-    def begin(self, element: str, _: Attributes) -> None:
-        match local_name(element):
-            case "si":
-                self._pieces.clear()
-            case "t":
-                self.piece.clear()
-            case "rPh":  # how it is pronounced, which is not part of the text
-                self._phonetic = True
-            case _:
-                pass
-
-    def end(self, element: str) -> None:
-        match local_name(element):
-            case "t" if not self._phonetic:
-                self._pieces.append("".join(self.piece))
-            case "rPh":
-                self._phonetic = False
-            case "si":
-                self._texts.append(decoded("".join(self._pieces)))
-            case _:
-                pass
-        self.piece.clear()
 
 
 def shared_strings_of(package: Package, part: str) -> SharedStrings:
@@ -92,12 +74,18 @@ def shared_strings_of(package: Package, part: str) -> SharedStrings:
         return texts
     if package.size(part) > max(_RATIO_MATTERS_FROM, _MOST_RATIO * package.packed_size(part)):
         raise unsafe(package.file, f"its part {part} unpacks to a zip bomb's size")
-    parser = parser_for(package, part)
-    reader = _Reader(texts)
-    parser.StartElementHandler = reader.begin
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.piece.append
-    for _ in parse(package, part, parser):
-        if sum(map(len, reader.piece)) > PIECE_LIMIT:
-            raise unsafe(package.file, f"its part {part} holds a text that no cell could show")
+    for item in children(package, part, "sst", lambda *_: None):
+        texts.append(text_of(item))
     return texts
+
+
+def text_of(item: Element) -> str:
+    """Return the text of a shared or inline string: its runs joined, phonetic ones left out."""
+    pieces: list[str] = []
+    for child in item:
+        name = local_name(child.tag)
+        if name == "t":
+            pieces.append(child.text or "")
+        elif name == "r":
+            pieces += [run.text or "" for run in child if local_name(run.tag) == "t"]
+    return decoded("".join(pieces))

@@ -36,7 +36,7 @@ def body(request: CallRequest, delay: DelayMode = DelayMode.SCHEDULE) -> bytes:
 def test_a_body_is_compact_json_with_what_was_asked_in_order() -> None:
     request = replace(
         REQUEST,
-        additional_data=(("Nombre", "José \"Pepe\""), ("Monto", "14.058,10")),
+        additional_data=(("Nombre", 'José "Pepe"'), ("Monto", "14.058,10")),
         metadata=(("crm", "77"),),
     )
 

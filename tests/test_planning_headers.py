@@ -20,7 +20,7 @@ from dispatcher.planning.headers import checked_columns, field_of, fold
         ("  CONTACT-ID\u00a0", "contact_id"),
         ("\ufeffcontact_id", "contact_id"),
         ("contact\u200b_id", "contact_id"),
-        ("ｃｏｎｔａｃｔ＿ｉｄ", "contact_id"),
+        ("\uff43\uff4f\uff4e\uff54\uff41\uff43\uff54\uff3f\uff49\uff44", "contact_id"),
         ("id_contacto", "contact_id"),
         ("ID de Contacto", "contact_id"),
         ("ID del contacto", "contact_id"),

@@ -156,9 +156,7 @@ def test_a_key_stays_the_same_for_good() -> None:
     assert contact_hash(UUID) == "a3a9e1ed9732cab28868127be00f1ce9"
 
 
-ASKED = CallRequest(
-    key="k", contact="h", row=2, contact_id="c", agent_id="a", from_number_id="n"
-)
+ASKED = CallRequest(key="k", contact="h", row=2, contact_id="c", agent_id="a", from_number_id="n")
 AT = datetime(2026, 6, 15, 17, 30, tzinfo=UTC)
 
 

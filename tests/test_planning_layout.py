@@ -36,8 +36,11 @@ def head_of(*headers: str, hidden: frozenset[int] = frozenset()) -> SheetHead:
     )
 
 
-def laid(*headers: str, hidden: frozenset[int] = frozenset(), **settings: object) -> Layout:
-    plan = PlanSettings(campaign="c", **settings)  # type: ignore[arg-type]
+def laid(*headers: str, **settings: object) -> Layout:
+    """The layout of these headers; ``hidden`` names hidden columns, the rest are settings."""
+    hidden = settings.pop("hidden", frozenset())
+    assert isinstance(hidden, frozenset)
+    plan = PlanSettings(**{"campaign": "c", **settings})  # type: ignore[arg-type]
     return lay_out(head_of(*headers, hidden=hidden), plan)
 
 
@@ -58,7 +61,9 @@ def test_usual_names_feed_fields_and_every_other_column_is_additional_data() -> 
     assert layout.metadata == ((3, "crm"),)
     assert layout.column_of("agent_id") == 4
     assert layout.column_of("delay") is None
-    assert layout.left_out == layout.result_columns == layout.remarks == ()
+    assert layout.left_out == ()
+    assert layout.result_columns == ()
+    assert layout.remarks == ()
 
 
 def test_metadata_keeps_the_order_of_the_sheet_however_it_was_named() -> None:
@@ -330,7 +335,19 @@ def test_the_order_of_key_headers_in_the_settings_does_not_matter() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["{}{}", "{0}", "{:x}", "{:.2d}", "{.real}", "{!r}", "{:>99999f}", "pesos", "{{}}", "{:,.200f}"],
+    [
+        "{}{}",
+        "{:_}",
+        "{0}",
+        "{:x}",
+        "{:.2d}",
+        "{.real}",
+        "{!r}",
+        "{:>99999f}",
+        "pesos",
+        "{{}}",
+        "{:,.200f}",
+    ],
 )
 def test_a_format_that_is_none_for_numbers_is_refused(text: str) -> None:
     with pytest.raises(UsageProblem, match="'Monto'"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -44,10 +45,10 @@ RESULTS = ("call_status", "call_id", "call_created_at", "call_error_code", "call
 def plan(
     headers: Sequence[str],
     *rows: Sequence[str] | SheetRow,
-    file_format: str = "csv",
     **settings: object,
 ) -> list[PlannedRow]:
-    """Plan rows given as cells (numbered from 2) or whole."""
+    """Plan rows given as cells (numbered from 2) or whole, of a CSV unless told otherwise."""
+    file_format = str(settings.pop("file_format", "csv"))
     wish = PlanSettings(**{"campaign": "c", **settings})  # type: ignore[arg-type]
     head = SheetHead(file="c", format=file_format, header_row=1, headers=tuple(headers))
     layout = lay_out(head, wish)
@@ -60,9 +61,7 @@ def plan(
     return list(plan_rows(sheet, layout, wish, claims))
 
 
-def fate(
-    headers: Sequence[str], cells: Sequence[str] | SheetRow, **settings: object
-) -> Fate:
+def fate(headers: Sequence[str], cells: Sequence[str] | SheetRow, **settings: object) -> Fate:
     """The fate of one row."""
     return plan(headers, cells, **settings)[0].fate
 
@@ -135,7 +134,9 @@ def test_empty_cells_are_left_out_unless_they_are_wanted(blank: str) -> None:
     assert sent.metadata == ()
 
 
-@pytest.mark.parametrize("text", ["NA", "null", "None", "TRUE", "1e5", "14.058,10", "a\tb\r\nc", "#1"])
+@pytest.mark.parametrize(
+    "text", ["NA", "null", "None", "TRUE", "1e5", "14.058,10", "a\tb\r\nc", "#1"]
+)
 def test_text_stays_text(text: str) -> None:
     assert request(("contact_id", "A"), ("c", text)).additional_data == (("A", text),)
 
@@ -259,14 +260,18 @@ def test_the_message_of_a_long_value_names_the_limit() -> None:
 
 
 def test_many_values_within_the_limit_are_fine_together() -> None:
-    assert request(("contact_id", "A", "B"), ("c", "x" * 7, "y" * 7), value_limit=7)
+    found = request(("contact_id", "A", "B"), ("c", "x" * 7, "y" * 7), value_limit=7)
+
+    assert len(found.additional_data) == 2
 
 
 def test_a_required_column_must_be_filled() -> None:
     headers = ("contact_id", "Monto", "Vence")
 
-    assert problem(headers, ("c", "1", " "), required=("monto", "VENCE")) == "required_empty in Vence"
-    assert request(headers, ("c", "1", "2"), required=("Monto", "Vence"))
+    assert (
+        problem(headers, ("c", "1", " "), required=("monto", "VENCE")) == "required_empty in Vence"
+    )
+    assert isinstance(fate(headers, ("c", "1", "2"), required=("Monto",)), CallRequest)
 
 
 @given(
@@ -309,7 +314,6 @@ def test_a_request_over_the_limit_says_its_size() -> None:
         ("$ {:,.2f} pesos", "-14058.1", "$ -14,058.10 pesos"),
         ("{:.0f}", " 7 ", "7"),
         ("{:,d}", "14058", "14,058"),
-        ("{:_}", "14058.10", "14_058.10"),
         ("{:.1%}", "0.125", "12.5%"),
         ("{}", "0012", "12"),
         ("{:,.2f}", "", None),
@@ -491,9 +495,7 @@ def test_a_call_id_or_the_words_placed_and_uncertain_keep_a_row_from_being_sent(
 def test_a_carried_row_needs_no_contact_and_no_sound_cells() -> None:
     headers = ("contact_id", "Monto", "call_status", "call_id")
 
-    first, second = plan(
-        headers, ("", "#N/A", "", "call-1"), ("a\ud800", "\x07", "uncertain", "")
-    )
+    first, second = plan(headers, ("", "#N/A", "", "call-1"), ("a\ud800", "\x07", "uncertain", ""))
 
     assert first.fate == Carried(key="", contact="", call_id="call-1", status=CallStatus.PLACED)
     assert isinstance(second.fate, Carried)
@@ -519,7 +521,9 @@ def test_in_any_other_sheet_a_column_called_call_id_carries_nothing() -> None:
 
 
 CELL = st.one_of(
-    st.sampled_from(["", " ", "c1", "C1 ", "c2", UUID, "1.0", "#N/A", "2026-06-15 10:00", "placed"]),
+    st.sampled_from(
+        ["", " ", "c1", "C1 ", "c2", UUID, "1.0", "#N/A", "2026-06-15 10:00", "placed"]
+    ),
     st.text(max_size=5),
 )
 HEADERS = ("contact_id", "Nombre", "delay", "schedule", "call_status", "call_id", "metadata.x")
@@ -544,10 +548,10 @@ def test_every_row_has_one_fate_in_order_and_no_key_is_called_twice(
 @given(rows=ROWS, seed=st.randoms(use_true_random=False))
 def test_who_is_called_does_not_depend_on_the_order_of_the_rows(
     rows: list[tuple[str, ...]],
-    seed: st.randoms,  # type: ignore[valid-type]
+    seed: Random,
 ) -> None:
     shuffled = list(rows)
-    seed.shuffle(shuffled)  # type: ignore[attr-defined]
+    seed.shuffle(shuffled)
 
     def called(some: list[tuple[str, ...]]) -> set[str]:
         planned = plan(HEADERS, *some, timezone="UTC")

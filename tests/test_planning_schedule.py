@@ -57,7 +57,21 @@ def test_a_delay_is_minutes_with_point_or_comma(text: str, minutes: float) -> No
 
 @pytest.mark.parametrize(
     "text",
-    ["-1", "+5", "5 min", "1e3", "nan", "inf", "1.500", "1,500", "525601", "٣", "5.", ".5", "00:30"],
+    [
+        "-1",
+        "+5",
+        "5 min",
+        "1e3",
+        "nan",
+        "inf",
+        "1.500",
+        "1,500",
+        "525601",
+        "٣",
+        "5.",
+        ".5",
+        "00:30",
+    ],
 )
 def test_a_delay_that_is_no_number_of_minutes_is_a_problem(text: str) -> None:
     problem = read_delay(text, "Demora")

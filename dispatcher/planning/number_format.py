@@ -12,7 +12,7 @@ from dispatcher.errors import UsageProblem
 # and no width that fills a megabyte.
 _FORMAT = re.compile(
     r"(?P<before>[^{}]{0,100})"
-    r"\{(?::(?P<spec>[-+ ]?0?[0-9]{0,2}[,_]?(?:\.[0-9]{1,2})?[fd%]?))?\}"
+    r"\{(?::(?P<spec>[-+ ]?0?[0-9]{0,2},?(?:\.[0-9]{1,2})?[fd%]?))?\}"
     r"(?P<after>[^{}]{0,100})"
 )
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?")

@@ -55,8 +55,8 @@ def write_workbook(
     Write a sheet ``Results`` and a sheet ``Summary``, or without a summary one sheet ``Rows``.
 
     openpyxl makes the workbook around the rows: styles, names, relations, the summary. The rows
-    themselves are streamed here: it takes more than ten times as long for them, and makes a formula of
-    any text that begins with ``=``.
+    themselves are streamed here: it takes more than ten times as long for them, and makes a
+    formula of any text that begins with ``=``.
 
     Args:
         file: Where to; it stays open.

@@ -197,6 +197,16 @@ class World:
         asked = self.server.requests
         return sorted(contact for contact, times in asked.items() for _ in range(times))
 
+    def agrees(self, path: Path | str) -> bool:
+        """Compare a results sheet, row by row, with the calls that the server truly placed."""
+        record = self.server.record
+        said = [line for line in self.lines(path) if line["call_status"] == "placed"]
+        kept = {
+            call.call_id: (call.contact_id, str(call.metadata["dispatch_row"])) for call in record
+        }
+        found = {line["call_id"]: (line["contact_id"], line["source_row"]) for line in said}
+        return found == kept and len(said) == len(record)
+
     def remembered(self) -> dict[str, Table]:
         """Dump all that the ledger knows of campaigns, calls and runs."""
         with closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True)) as connection:

@@ -12,7 +12,7 @@ from dispatcher.loader.workbook.number_text import (
     iso_text,
     number_text,
 )
-from dispatcher.loader.workbook.shared_strings import SharedStrings
+from dispatcher.loader.workbook.shared_strings import DanglingReferenceError, SharedStrings
 from dispatcher.loader.workbook.styles import Styles
 from dispatcher.model import FlawKind
 
@@ -39,10 +39,6 @@ class Book:
     uncomputed: bool
 
 
-class DanglingReferenceError(Exception):
-    """A cell refers to something that is not there; the text says to what."""
-
-
 def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | CellFault:
     """
     Return the text of a cell that has a value.
@@ -59,7 +55,7 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
     """
     match kind:
         case "s":
-            return _shared(book, value)
+            return book.texts.named(value)
         case "n":
             form = book.styles.form(style)
             if form is PLAIN and _is_plain_integer(value):
@@ -82,11 +78,3 @@ def _is_plain_integer(value: str) -> bool:
     return (
         len(value) < LONG_DIGITS and value.isdigit() and value.isascii() and value[0] != "0"
     )
-
-
-def _shared(book: Book, value: str) -> str:
-    try:
-        return book.texts[int(value)]
-    except (IndexError, ValueError) as problem:
-        shown = value[:_MOST_SHOWN]
-        raise DanglingReferenceError(f"text {shown}, which the workbook does not have") from problem

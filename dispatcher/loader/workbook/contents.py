@@ -12,6 +12,7 @@ from dispatcher.loader.workbook.markup import (
     for_each,
     is_true,
     local_name,
+    namespace_of,
 )
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unsafe
@@ -95,9 +96,7 @@ def _listing(package: Package, part: str) -> _Listing:
         name = local_name(element)
         if not listing.root:
             listing.root = name
-            if name != "workbook" or element.removesuffix(name).strip() not in (
-                SPREADSHEET_NAMESPACES
-            ):
+            if name != "workbook" or namespace_of(element) not in SPREADSHEET_NAMESPACES:
                 raise _no_workbook(package.file)
         elif name == "workbookPr":
             listing.from_1904 = is_true(attributes.get("date1904"))

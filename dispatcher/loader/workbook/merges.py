@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dispatcher.loader.workbook.cell_names import cell_name, position
-from dispatcher.loader.workbook.markup import Attributes, local_name, parse, parser_for
+from dispatcher.loader.workbook.markup import Attributes, for_each, local_name
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unreadable
 from dispatcher.model import Flaw, FlawKind
@@ -46,10 +46,7 @@ def merges_of(package: Package, part: str) -> tuple[Merge, ...]:
         if len(found) > MOST_MERGES:
             raise unreadable(package.file, f"more than {MOST_MERGES:,} merged cells")
 
-    parser = parser_for(package, part)
-    parser.StartElementHandler = begin
-    for _ in parse(package, part, parser):
-        pass
+    for_each(package, part, begin)
     return tuple(sorted(found))
 
 

@@ -15,30 +15,29 @@ from dispatcher.loader.workbook.cell_names import (
     cell_name,
     position,
 )
-from dispatcher.loader.workbook.cells import (
-    Book,
-    CellFault,
-    DanglingReferenceError,
-    cell_text,
-)
+from dispatcher.loader.workbook.cells import Book, cell_text
 from dispatcher.loader.workbook.markup import (
-        SPREADSHEET_NAMESPACES,
-    Attributes,
+    SPREADSHEET_NAMESPACES,
     is_true,
     local_name,
     namespace_of,
 )
-from dispatcher.loader.workbook.tree import children
+from dispatcher.loader.workbook.number_text import CellFault
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unreadable, unsafe
 from dispatcher.loader.workbook.shaping import RawRow
-from dispatcher.loader.workbook.shared_strings import CELL_LIMIT, text_of
+from dispatcher.loader.workbook.shared_strings import (
+    CELL_LIMIT,
+    DanglingReferenceError,
+    text_of,
+)
+from dispatcher.loader.workbook.tree import children
 from dispatcher.model import Flaw, FlawKind
 
 _KEPT_TEXTS = 8192  # values worked out before, for columns that repeat them
 _TEXT_MATTERS_FROM = 64 * 1024**2  # characters
 _MOST_TEXT_RATIO = 20  # characters of a sheet's cells to bytes of its XML and shared texts
-_LONG_ROW = 8  # digits
+_ROW_DIGITS = 7
 _UNCOMPUTED = CellFault(
     kind=FlawKind.NO_VALUE,
     shown="a formula that was never computed: open the file in Excel and save it",
@@ -62,9 +61,10 @@ class RowStream:
         self._text_of = lru_cache(_KEPT_TEXTS)(partial(cell_text, book))
         ratio_room = _MOST_TEXT_RATIO * (package.size(part) + book.texts.size)
         self._room = max(_TEXT_MATTERS_FROM, ratio_room)
-        self._is_row = self._is_cell = self._is_value = "never a tag"
+        self._is_row = self._is_cell = self._is_value = ""
         self._default_hidden = False
         self._number = 0
+        self._column = -1
 
     def __iter__(self) -> Iterator[RawRow]:
         """
@@ -75,93 +75,89 @@ class RowStream:
         """
         part = self._part
         for element in children(self._package, part, "sheetData", before=self._before_rows):
-            if element.tag == self._is_row:
+            if element.tag != self._is_row:
+                continue
+            try:
                 row = self._row(element)
-                if row.cells or row.flaws:
-                    yield row
+            except DanglingReferenceError as problem:
+                self._refuse(f"has cell {self._at(self._column)} with {problem}")
+            if row.cells or row.flaws:
+                yield row
 
     def _before_rows(self, element: Element) -> None:
-        match local_name(element.tag):
-            case "worksheet" if namespace_of(element.tag) in SPREADSHEET_NAMESPACES:
-                start = element.tag.removesuffix("worksheet")
-                self._is_row, self._is_cell, self._is_value = (f"{start}{n}" for n in ("row","c","v"))
-            case "sheetFormatPr":
-                self._default_hidden = is_true(element.get("zeroHeight"))
-            case "cols":
-                for column in element:
-                    self._note_column(column.attrib)
-            case _:
-                pass
+        name = local_name(element.tag)
+        if not self._is_row:
+            if name != "worksheet" or namespace_of(element.tag) not in SPREADSHEET_NAMESPACES:
+                self._refuse("is not a worksheet")
+            prefix = element.tag.removesuffix(name)
+            self._is_row, self._is_cell = f"{prefix}row", f"{prefix}c"
+            self._is_value = f"{prefix}v"
+        elif name == "sheetFormatPr":
+            self._default_hidden = is_true(element.get("zeroHeight"))
+        elif name == "cols":
+            for column in element[:MOST_COLUMNS]:
+                self._note_column(column)
 
-    def _note_column(self, attributes: Attributes) -> None:
-        if not is_true(attributes.get("hidden")) and not _is_zero(attributes.get("width")):
+    def _note_column(self, column: Element) -> None:
+        if not is_true(column.get("hidden")) and not _is_zero(column.get("width")):
             return
-        first, last = attributes.get("min", ""), attributes.get("max", "")
-        if first.isdecimal() and last.isdecimal() and len(self.hidden_columns) < MOST_COLUMNS:
-            self.hidden_columns.append((int(first) - 1, min(int(last), MOST_COLUMNS) - 1))
+        first, last = _whole(column.get("min")), _whole(column.get("max"))
+        if first and last:
+            self.hidden_columns.append((first - 1, min(last, MOST_COLUMNS) - 1))
 
     def _row(self, row: Element) -> RawRow:
         self._number = self._number_of(row)
         suffix = str(self._number)
-        is_cell, is_value = self._is_cell, self._is_value
+        is_cell, shared = self._is_cell, self._shared
         cells: list[str] = []
         flaws: list[Flaw] = []
         column = -1
-        try:
-          for cell in row:  # sixteen million times in a large sheet: nothing here is for looks
+        for cell in row:  # twelve million times in a large sheet, so nothing here is for looks
             if cell.tag != is_cell:
                 continue
             column += 1
             reference = cell.get("r")
             if reference is None:
                 if column == MOST_COLUMNS:
-                    self._refuse("has a row with too many cells")
+                    self._refuse(f"has more cells in row {suffix} than a sheet has columns")
             elif column == MOST_COLUMNS or reference != COLUMN_NAMES[column] + suffix:
                 column = self._place(reference)
-            count = len(cell)
-            if not count:
+            if not len(cell):  # styled and empty
                 continue
-            value = cell[0]
-            if count == 1 and value.tag == is_value:
-                kind = cell.get("t")
-                if kind == "s":
-                    found = self._shared(value.text)
-                else:
-                    found = self._text_of(value.text or "", kind or "n", cell.get("s"))
+            self._column = column
+            if cell.get("t") == "s" and len(cell) == 1:
+                found: str | CellFault = shared(cell[0].text)
             else:
-                found = self._unusual(cell, column)
-            if not isinstance(found, str):
-                flaws.append(self._flaw(found, column))
-                found = found.text
-            if found:
-                if len(found) > CELL_LIMIT:
-                    self._refuse(f"has more than {CELL_LIMIT:,} characters in {self._at(column)}")
-                if column == len(cells):
-                    cells.append(found)
-                else:
-                    self._put(found, column, cells)
-        except DanglingReferenceError as problem:
-            self._refuse(f"has cell {self._at(column)} with {problem}")
-        self._room -= sum(map(len, cells))
-        if self._room < 0:
-            raise unsafe(
-                self._package.file, f"its part {self._part} repeats texts beyond any real sheet"
-            )
-        return RawRow(
-            number=self._number, cells=cells, hidden=self._is_hidden(row), flaws=tuple(flaws)
-        )
+                found = self._text(cell)
+                if isinstance(found, CellFault):
+                    flaws.append(self._flaw(found))
+                    found = found.text
+            if not found:
+                continue
+            if len(found) > CELL_LIMIT:
+                self._refuse(f"has more than {CELL_LIMIT:,} characters in {self._at(column)}")
+            if column == len(cells):
+                cells.append(found)
+            else:
+                self._put(found, column, cells)
+        self._count(cells)
+        hidden = self._is_hidden(row)
+        return RawRow(number=self._number, cells=cells, hidden=hidden, flaws=tuple(flaws))
 
-    def _unusual(self, cell: Element, column: int) -> str | CellFault:
-        """Return the text of a cell with more than a value: a formula or an inline text."""
+    def _text(self, cell: Element) -> str | CellFault:
+        kind = cell.get("t", "n")
+        value = cell[0]
+        if len(cell) == 1 and value.tag == self._is_value:
+            return self._text_of(value.text or "", kind, cell.get("s"))
         parts = {local_name(child.tag): child for child in cell}
         if "v" not in parts:
             if "is" in parts:
                 return text_of(parts["is"])
             return _UNCOMPUTED if "f" in parts else ""
-        value = parts["v"].text or ""
-        if "f" in parts and self._lacks_value(value, cell.get("t", "n")):
+        text = parts["v"].text or ""
+        if "f" in parts and self._lacks_value(text, kind):
             return _UNCOMPUTED
-        return self._text_of(value, cell.get("t", "n"), cell.get("s"))
+        return self._text_of(text, kind, cell.get("s"))
 
     def _lacks_value(self, value: str, kind: str) -> bool:
         """
@@ -181,7 +177,7 @@ class RowStream:
             first = position(row[0].get("r", "")) if len(row) else None
             number = first[1] if first else self._number + 1
         else:
-            number = int(stated) if stated.isdecimal() and len(stated) < _LONG_ROW else 0
+            number = _whole(stated)
         if not self._number < number <= MOST_ROWS:
             self._refuse(f"has row {stated or number} after row {self._number}")
         return number
@@ -207,9 +203,15 @@ class RowStream:
         else:
             cells[column] = text
 
-    def _flaw(self, fault: CellFault, column: int) -> Flaw:
-        message = f"{self._at(column)} holds {fault.shown}"
-        return Flaw(kind=fault.kind, column=column, message=message)
+    def _count(self, cells: list[str]) -> None:
+        self._room -= sum(map(len, cells))
+        if self._room < 0:
+            what = f"its part {self._part} repeats texts beyond any real sheet"
+            raise unsafe(self._package.file, what)
+
+    def _flaw(self, fault: CellFault) -> Flaw:
+        message = f"{self._at(self._column)} holds {fault.shown}"
+        return Flaw(kind=fault.kind, column=self._column, message=message)
 
     def _is_hidden(self, row: Element) -> bool:
         hidden, height = row.get("hidden"), row.get("ht")
@@ -222,6 +224,11 @@ class RowStream:
 
     def _refuse(self, what: str) -> NoReturn:
         raise unreadable(self._package.file, f"its part {self._part} {what}")
+
+
+def _whole(text: str | None) -> int:
+    """Return a row or column number, 0 for anything else."""
+    return int(text) if text and text.isdecimal() and len(text) <= _ROW_DIGITS else 0
 
 
 def _is_zero(text: str | None) -> bool:

@@ -6,13 +6,19 @@ from array import array
 from xml.etree.ElementTree import Element
 
 from dispatcher.loader.workbook.escapes import decoded
-from dispatcher.loader.workbook.markup import children, local_name
+from dispatcher.loader.workbook.markup import local_name
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unsafe
+from dispatcher.loader.workbook.tree import children
 
 CELL_LIMIT = 32_767  # characters Excel allows in a cell
 _MOST_RATIO = 50  # texts that are listed once each do not pack any better
 _RATIO_MATTERS_FROM = 64 * 1024**2  # bytes
+_MOST_SHOWN = 20  # characters of an odd value in a message
+
+
+class DanglingReferenceError(Exception):
+    """A cell refers to something that is not there; the text says to what."""
 
 
 class SharedStrings:
@@ -32,30 +38,30 @@ class SharedStrings:
         """Bytes of all texts together."""
         return len(self._block)
 
-    def __getitem__(self, index: int) -> str:
-        if index < 0:
-            raise IndexError(index)
-        return self._block[self._ends[index] : self._ends[index + 1]].decode("utf-8")
-
-    def named(self, value: str | None) -> str:
-        """
-        Return the text a cell's value refers to.
-
-        Raises:
-            DanglingReferenceError: There is none.
-        """
-        try:
-            index = int(value or "")
-            start = self._ends[index]
-            text = self._block[start : self._ends[index + 1]].decode("utf-8")
-        except (IndexError, ValueError) as problem:
-            ...
-        return text
-
     def append(self, text: str) -> None:
         """Add a text at the end."""
         self._block += text[: CELL_LIMIT + 1].encode("utf-8")
         self._ends.append(len(self._block))
+
+    def named(self, value: str | None) -> str:
+        """
+        Return the text that a cell's value refers to.
+
+        Args:
+            value: The index as the cell has it.
+
+        Raises:
+            DanglingReferenceError: There is none.
+        """
+        ends = self._ends
+        try:
+            index = int(value or "")
+            if index >= 0:
+                return self._block[ends[index] : ends[index + 1]].decode("utf-8")
+        except (IndexError, OverflowError, ValueError):
+            pass
+        shown = (value or "")[:_MOST_SHOWN]
+        raise DanglingReferenceError(f"text {shown}, which the workbook does not have")
 
 
 def shared_strings_of(package: Package, part: str) -> SharedStrings:
@@ -74,13 +80,15 @@ def shared_strings_of(package: Package, part: str) -> SharedStrings:
         return texts
     if package.size(part) > max(_RATIO_MATTERS_FROM, _MOST_RATIO * package.packed_size(part)):
         raise unsafe(package.file, f"its part {part} unpacks to a zip bomb's size")
-    for item in children(package, part, "sst", lambda *_: None):
+    for item in children(package, part, "sst", before=lambda _: None):
         texts.append(text_of(item))
     return texts
 
 
 def text_of(item: Element) -> str:
     """Return the text of a shared or inline string: its runs joined, phonetic ones left out."""
+    if len(item) == 1 and len(item[0]) == 0:  # not formatted, as nearly all are
+        return decoded(item[0].text or "") if local_name(item[0].tag) == "t" else ""
     pieces: list[str] = []
     for child in item:
         name = local_name(child.tag)

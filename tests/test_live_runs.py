@@ -1,0 +1,193 @@
+"""Real processes, killed, interrupted and run side by side; the server is the judge."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dispatcher.sandbox import Faults, SandboxOptions, SandboxServer
+
+WORKERS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """A server, a folder and a ledger of one's own."""
+
+    server: SandboxServer
+    folder: Path
+
+    def sheet(self, name: str, contacts: range) -> Path:
+        path = self.folder / name
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["contact_id", "agent_id", "from_number_id", "monto"])
+            rows.writerows([f"person-{n}", "agent", "number", n] for n in contacts)
+        return path
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            "CONTACTSHIP_API_KEY": self.server.key,
+            "CONTACTSHIP_BASE_URL": self.server.url,
+            "DISPATCHER_LEDGER": str(self.folder / "ledger.db"),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "dispatcher", *map(str, arguments)],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def run(self, *arguments: str | Path) -> tuple[int, str, str]:
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=60)
+        return process.returncode, out, err
+
+    def campaign(self, sheet: Path, rate: str) -> tuple[str | Path, ...]:
+        return ("run", sheet, "--yes", "--json", "--rate", rate, "--workers", str(WORKERS))
+
+    def placed(self) -> Counter[str]:
+        return Counter(call.contact_id for call in self.server.record)
+
+    def wait_until_placed(self, count: int, process: subprocess.Popen[str]) -> None:
+        while len(self.server.record) < count and process.poll() is None:
+            pass
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with SandboxServer(SandboxOptions(rate_per_minute=0, faults=Faults())) as server:
+        yield World(server=server, folder=tmp_path)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return [*csv.DictReader(file)]
+
+
+def test_killed_runs_call_nobody_twice_and_what_was_in_flight_is_uncertain(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(120))
+    for target in (20, 45, 70):
+        process = world.start(*world.campaign(sheet, "100/second"))
+        world.wait_until_placed(target, process)
+        process.kill()
+        process.communicate()
+
+    code, out, _ = world.run(*world.campaign(sheet, "unlimited"))
+
+    counts = json.loads(out)["counts"]
+    placed = world.placed()
+    assert code == 5
+    assert max(placed.values()) == 1
+    assert counts["placed"] + counts["uncertain"] == 120
+    assert 0 < counts["uncertain"] <= 3 * 2 * WORKERS
+    for row in rows_of(world.folder / "cobranzas.results.csv"):
+        known = row["call_status"] == "placed"
+        assert placed[row["contact_id"]] == 1 or not known
+        assert bool(row["call_id"]) == known
+
+
+def test_status_and_results_of_a_live_run_change_nothing(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(60))
+    process = world.start(*world.campaign(sheet, "30/second"))
+    world.wait_until_placed(5, process)
+
+    looks = 0
+    while process.poll() is None and looks < 3:
+        assert world.run("status", "--json")[0] == 0
+        assert world.run("results", "cobranzas")[0] in (0, 5)
+        looks += 1
+    out, err = process.communicate(timeout=60)
+
+    assert (process.returncode, json.loads(out)["counts"]["placed"]) == (0, 60), err
+    assert set(world.placed().values()) == {1}
+
+
+def test_a_second_run_of_the_campaign_is_turned_away(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(40))
+    first = world.start(*world.campaign(sheet, "20/second"))
+    world.wait_until_placed(1, first)
+
+    code, out, err = world.run(*world.campaign(sheet, "unlimited"))
+    first.send_signal(signal.SIGINT)
+    first.communicate(timeout=60)
+
+    assert code == 7
+    assert json.loads(out)["message"] in err
+    assert 'campaign "cobranzas" is being run by' in err
+    assert set(world.placed().values()) == {1}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends other signals")
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)],
+    ids=["ctrl-c", "term", "hangup"],
+)
+def test_a_signal_finishes_what_is_in_flight_and_writes_the_results(
+    world: World, number: signal.Signals, status: int
+) -> None:
+    sheet = world.sheet("cobranzas.csv", range(200))
+    process = world.start(*world.campaign(sheet, "40/second"))
+    world.wait_until_placed(10, process)
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    ended = json.loads(out)
+    placed = world.placed()
+    assert (process.returncode, ended["stopped"]) == (status, "signal"), err
+    assert ended["counts"]["placed"] == len(placed) == ended["counts"]["placed"] < 200
+    assert ended["counts"]["uncertain"] == 0
+    assert ended["counts"]["pending"] == 200 - len(placed)
+    by_status = Counter(r["call_status"] for r in rows_of(Path(ended["results"])))
+    assert by_status == {"placed": len(placed), "pending": 200 - len(placed)}
+
+
+def test_two_campaigns_at_once_both_finish_and_a_shared_contact_is_called_once(
+    world: World,
+) -> None:
+    one = world.sheet("uno.csv", range(60))
+    two = world.sheet("dos.csv", range(40, 110))
+    first = world.start(*world.campaign(one, "60/second"))
+    world.wait_until_placed(1, first)
+
+    code, out, err = world.run(*world.campaign(two, "60/second"), "--campaign", "dos")
+    first_out, first_err = first.communicate(timeout=60)
+
+    assert first.returncode == 0, first_err
+    assert code == 0, err
+    assert len(world.placed()) == 110
+    assert set(world.placed().values()) == {1}
+    skipped = json.loads(out)["counts"]["skipped"] + json.loads(first_out)["counts"]["skipped"]
+    assert skipped == 20
+
+
+def test_stdout_that_is_gone_does_not_stop_the_recording(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(40))
+    process = world.start(*world.campaign(sheet, "40/second"))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+
+    process.wait(timeout=60)
+
+    assert process.returncode == 0
+    assert len(world.placed()) == 40
+    rows = rows_of(world.folder / "cobranzas.results.csv")
+    assert {row["call_status"] for row in rows} == {"placed"}

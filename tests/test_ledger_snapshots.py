@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from dispatcher.errors import UsageProblem
-from dispatcher.ledger import DueRules, Ledger, open_ledger
+from dispatcher.ledger import DueRules, Ledger, Prospect, open_ledger
 from dispatcher.ledger.packing import Packer, RowCodec, dictionary_of, kind_of
 from dispatcher.ledger.schema import calls, snapshot_rows, snapshots
 from dispatcher.ledger.storage import Storage, moment_of, seconds
@@ -25,6 +25,7 @@ from dispatcher.model import (
     CallStatus,
     Campaign,
     Carried,
+    DueCall,
     Fate,
     Mark,
     Outcome,
@@ -32,6 +33,7 @@ from dispatcher.model import (
     Purpose,
     RecordedRow,
     RowProblem,
+    RunStart,
     Schedule,
     Skip,
     Snapshot,
@@ -516,8 +518,12 @@ def test_a_campaign_that_holds_less_or_is_old_is_not_named(
 # Due
 
 
+def offered(ledger: Ledger, snapshot: Snapshot, rules: DueRules) -> Iterator[DueCall]:
+    return ledger.due(snapshot, rules, repeat_after_hours=20, as_of=NOW)
+
+
 def numbers_due(ledger: Ledger, snapshot: Snapshot, rules: DueRules) -> list[int]:
-    return [due.request.row for due in ledger.due(snapshot, rules)]
+    return [due.request.row for due in offered(ledger, snapshot, rules)]
 
 
 def test_pending_calls_come_first_and_in_order_of_rows(ledger: Ledger, mora: Campaign) -> None:
@@ -528,7 +534,7 @@ def test_pending_calls_come_first_and_in_order_of_rows(ledger: Ledger, mora: Cam
     settle(ledger, request(5), CallState.SENDING)
     settle(ledger, request(6), CallState.REJECTED, code="http_400")
 
-    due = list(ledger.due(snapshot, DueRules()))
+    due = list(offered(ledger, snapshot, DueRules()))
 
     assert [one.request.row for one in due] == [*range(7, 2_300), 2]
     assert due[0].request == request(7)
@@ -577,9 +583,9 @@ def test_what_this_run_made_of_a_call_does_not_bring_it_up_again(
     snapshot = record(ledger, mora, requests_of(2, 3, 4))
     settle(ledger, request(4), CallState.REJECTED)
 
-    offered = []
-    for due in ledger.due(snapshot, DueRules(retry_rejected=True)):
-        offered.append(due.request.row)
+    rows = []
+    for due in offered(ledger, snapshot, DueRules(retry_rejected=True)):
+        rows.append(due.request.row)
         if due.state is CallState.PENDING:
             settle(
                 ledger,
@@ -587,7 +593,7 @@ def test_what_this_run_made_of_a_call_does_not_bring_it_up_again(
                 CallState.REJECTED if due.request.row == 2 else CallState.FAILED,
             )
 
-    assert offered == [2, 3, 4]
+    assert rows == [2, 3, 4]
 
 
 def test_only_calls_of_the_snapshot_are_due(ledger: Ledger, mora: Campaign) -> None:
@@ -595,6 +601,128 @@ def test_only_calls_of_the_snapshot_are_due(ledger: Ledger, mora: Campaign) -> N
     snapshot = record(ledger, mora, [planned(Skip(code="s", message=""), 2), *requests_of(4)])
 
     assert numbers_due(ledger, snapshot, DueRules()) == [4]
+
+
+@pytest.mark.parametrize(
+    ("state", "numbers"),
+    [(CallState.PLACED, [3]), (CallState.UNCERTAIN, [3]), (CallState.SENDING, [2, 3])],
+)
+def test_a_contact_that_was_called_recently_is_not_offered_but_one_being_called_is(
+    ledger: Ledger, mora: Campaign, state: CallState, numbers: list[int]
+) -> None:
+    otra = ledger.claim_campaign("otra", key_columns=(), base_url="https://api")
+    record(ledger, otra, requests_of(2, campaign="otra"))
+    settle(ledger, request(2, campaign="otra"), state)
+    snapshot = record(ledger, mora, requests_of(2, 3))
+
+    assert numbers_due(ledger, snapshot, DueRules()) == numbers
+
+
+# What a run would find
+
+
+def prospect(number: int, *, amount: str = "10,5", campaign: str = "mora") -> Prospect:
+    wanted = request(number, amount=amount, campaign=campaign)
+    return Prospect(key=wanted.key, contact=wanted.contact, request_digest=digest_of(wanted))
+
+
+def numbers_sendable(
+    ledger: Ledger, prospects: Sequence[Prospect], rules: DueRules, *, hours: float = 20
+) -> list[int]:
+    keys = ledger.sendable(prospects, rules, repeat_after_hours=hours, as_of=NOW)
+    return [number for number, one in enumerate(prospects) if one.key in keys]
+
+
+def test_a_run_would_send_what_is_new_pending_or_failed(ledger: Ledger, mora: Campaign) -> None:
+    record(ledger, mora, requests_of(*range(6)))
+    settle(ledger, request(1), CallState.PLACED)
+    settle(ledger, request(2), CallState.UNCERTAIN)
+    settle(ledger, request(3), CallState.SENDING)
+    settle(ledger, request(4), CallState.FAILED)
+    settle(ledger, request(5), CallState.FAILED, code="resolved_not_placed")
+    prospects = [prospect(number) for number in range(7)]
+
+    assert numbers_sendable(ledger, prospects, DueRules()) == [0, 4, 6]
+    assert numbers_sendable(ledger, prospects, DueRules(retry_unplaced=True)) == [0, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("rules", "numbers"),
+    [
+        (DueRules(), [2]),
+        (DueRules(stopping_codes=frozenset({"key_refused"})), [1, 2]),
+        (DueRules(retry_rejected=True), [0, 1, 2]),
+    ],
+    ids=["changed", "stopped_a_run", "asked_for"],
+)
+def test_a_run_would_send_rejected_calls_for_the_same_reasons(
+    ledger: Ledger, mora: Campaign, rules: DueRules, numbers: list[int]
+) -> None:
+    record(ledger, mora, requests_of(0, 1, 2))
+    settle(ledger, request(0), CallState.REJECTED, code="http_400")
+    settle(ledger, request(1), CallState.REJECTED, code="key_refused")
+    settle(ledger, request(2), CallState.REJECTED, code="http_400")
+
+    found = numbers_sendable(ledger, [prospect(0), prospect(1), prospect(2, amount="7")], rules)
+
+    assert found == numbers
+
+
+@pytest.mark.parametrize(("hours", "numbers"), [(20, [1]), (0, [0, 1])])
+def test_a_run_would_leave_contacts_alone_that_others_called(
+    ledger: Ledger, mora: Campaign, hours: float, numbers: list[int]
+) -> None:
+    otra = ledger.claim_campaign("otra", key_columns=(), base_url="https://api")
+    record(ledger, otra, requests_of(0, campaign="otra"))
+    settle(ledger, request(0, campaign="otra"), CallState.PLACED)
+    record(ledger, mora, requests_of(0))
+
+    found = numbers_sendable(ledger, [prospect(0), prospect(1)], DueRules(), hours=hours)
+
+    assert found == numbers
+
+
+def test_the_calls_of_each_campaign_are_counted_by_state(ledger: Ledger, mora: Campaign) -> None:
+    otra = ledger.claim_campaign("otra", key_columns=(), base_url="https://api")
+    record(ledger, mora, requests_of(2, 3, 4))
+    settle(ledger, request(2), CallState.PLACED)
+
+    first, second = ledger.states()
+
+    assert first.campaign == mora
+    assert first.states == {CallState.PLACED: 1, CallState.PENDING: 2}
+    assert second.campaign == otra
+    assert second.states == {}
+
+
+def test_a_campaign_that_never_ran_can_be_forgotten(ledger: Ledger, mora: Campaign) -> None:
+    otra = ledger.claim_campaign("otra", key_columns=(), base_url="https://api")
+    record(ledger, otra, requests_of(2, campaign="otra"))
+    record(ledger, mora, requests_of(2, 3))
+
+    assert ledger.forget(mora.id)
+
+    assert ledger.campaigns() == (otra,)
+    assert [count_of(ledger, what) for what in ("calls", "rows", "snapshots")] == [1, 1, 1]
+
+
+def test_a_campaign_that_ran_is_never_forgotten(ledger: Ledger, mora: Campaign) -> None:
+    snapshot = record(ledger, mora, requests_of(2))
+    ledger.begin_run(
+        RunStart(
+            campaign_id=mora.id,
+            snapshot_id=snapshot.id,
+            user="u",
+            host="h",
+            version="1",
+            arguments="[]",
+            settings="{}",
+            started_at=NOW,
+        )
+    )
+
+    assert not ledger.forget(mora.id)
+    assert ledger.last_snapshot(mora.id) == snapshot
 
 
 def test_ids_are_known_from_calls_and_from_carried_rows(ledger: Ledger, mora: Campaign) -> None:

@@ -553,6 +553,17 @@ def test_five_numbers_are_shown_unless_more_are_asked_for(visit: Visit) -> None:
     assert {number["type"] for number in outbound["data"]} == {"outbound"}
 
 
+def test_any_number_has_digits_of_its_own(visit: Visit) -> None:
+    numbers = [SANDBOX_NUMBER_ID, "num_1", "num_2", "num_1"]
+    for number in numbers:
+        visit.call(from_number_id=number)
+
+    digits = [call["from"] for call in visit.get("/v1/calls", order="asc")["data"]]
+
+    assert digits[0] == "+541150000001"
+    assert digits[1] == digits[3] != digits[2]
+
+
 def test_generation_a_counts_the_numbers(visit_a: Visit) -> None:
     page = visit_a.get("/v1/phone-numbers")
 

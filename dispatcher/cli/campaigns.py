@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_text
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -215,7 +216,8 @@ def _show(shown: _Shown) -> None:
     if shown.last and shown.last.end and shown.last.end.stopped:
         put(one_line(f"  last run stopped: {shown.last.end.stopped}. {shown.last.end.message}"))
     if shown.is_unfinished and counts[CallStatus.PENDING] and not shown.is_live:
-        put(one_line(f"  continue with: dispatcher run --campaign '{shown.campaign.name}'"))
+        name = shlex.quote(shown.campaign.name)
+        put(one_line(f"  continue with: dispatcher run --campaign {name}"))
 
 
 def _as_json(ledger: Ledger, shown: list[_Shown]) -> str:

@@ -22,6 +22,7 @@ from dispatcher.planning import (
     SheetWatch,
     campaign_name,
     carried_campaigns,
+    claim_carried,
     lay_out,
     plan_rows,
     wanted_headers,
@@ -99,14 +100,17 @@ class CampaignSheet:
 
     def planned(self) -> Iterator[PlannedRow]:
         """
-        Plan the rows, one pass over the file.
+        Plan the rows: one pass over the file, two over a results sheet.
 
         Raises:
             SheetRefused: a row cannot be read exactly.
         """
         self.watch = SheetWatch(self.layout)
         self.rows = self.hidden_rows = 0
-        for row in plan_rows(self._counted(), self.layout, self.plan, Claims()):
+        claims = Claims()
+        if self.layout.is_results_sheet:
+            claim_carried(self.sheet.rows(), self.layout, self.plan, claims)
+        for row in plan_rows(self._counted(), self.layout, self.plan, claims):
             self.watch.see(row)
             yield row
 

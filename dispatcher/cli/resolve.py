@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,7 +72,7 @@ def resolve_call(settlement: Settlement, *, ledger: str, config: Path | None, ye
                 user=getpass.getuser(),
                 at=datetime.now(tz=UTC),
             )
-    say(f"Settled. The results sheet shows it after: dispatcher results {name!r}")
+    say(f"Settled. The results sheet shows it after: dispatcher results {shlex.quote(name)}")
     return 0
 
 

@@ -100,10 +100,9 @@ def call_key(campaign: str, contact_id: str, key_values: Sequence[str] = ()) -> 
 
 def call_key_of_canonical(campaign: str, canonical: str, key_values: Sequence[str]) -> str:
     """The same for an id that is canonical already."""
-    texts = [campaign, canonical]
-    if key_values:
-        texts += [value.strip().casefold() for value in key_values]
-    return _sha(f"[{KEY_VERSION},{','.join(map(encode_basestring, texts))}]")  # a JSON list
+    folded = [encode_basestring(value.strip().casefold()) for value in key_values]
+    names = f"{KEY_VERSION},{encode_basestring(campaign)},{encode_basestring(canonical)}"
+    return _sha(f"[{','.join([names, *folded])}]")  # a JSON list
 
 
 def request_digest(request: CallRequest) -> str:

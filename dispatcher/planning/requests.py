@@ -36,6 +36,8 @@ class RequestMaker:
         self._formats = layout.formats
         self._fields = fields = dict(layout.fields)
         self._contact = fields[Field.CONTACT_ID]
+        self._agent_default = settings.agent_id.strip()
+        self._number_default = settings.from_number_id.strip()
         self._has_timing = not fields.keys().isdisjoint({Field.DELAY, Field.SCHEDULE})
         self._additional_names = tuple(header for _, header in layout.additional)
         self._additional = _picker(column for column, _ in layout.additional)
@@ -46,7 +48,8 @@ class RequestMaker:
         self._omits_empty = settings.empty is EmptyCells.OMIT
         uses = Counter((*fields.values(), *(column for column, _ in layout.additional)))
         self._bytes_per_character = _WIDEST_CHARACTER * max(uses.values())
-        self._fixed_bytes = self._size(self._widest_empty()) + WIDEST * len(layout.formats)
+        fixed_bytes = self._size(self._widest_empty()) + WIDEST * len(layout.formats)
+        self._room = settings.request_limit - fixed_bytes
 
     def identity(self, cells: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """Contact id and key values of a row, whatever else is wrong with it."""
@@ -92,25 +95,26 @@ class RequestMaker:
         problem = self._checks.damaged_id(contact_id, self._contact)
         if problem:
             return problem
-        agent_id = self._id_or_default(cells, Field.AGENT_ID, self._settings.agent_id)
+        agent_id: str | RowProblem = self._agent_default
+        if Field.AGENT_ID in self._fields:
+            agent_id = self._id_of(cells, Field.AGENT_ID, self._agent_default)
         if isinstance(agent_id, RowProblem):
             return agent_id
-        default = self._settings.from_number_id
-        from_number_id = self._id_or_default(cells, Field.FROM_NUMBER_ID, default)
+        from_number_id: str | RowProblem = self._number_default
+        if Field.FROM_NUMBER_ID in self._fields:
+            from_number_id = self._id_of(cells, Field.FROM_NUMBER_ID, self._number_default)
         if isinstance(from_number_id, RowProblem):
             return from_number_id
         return contact_id, agent_id, from_number_id
 
-    def _id_or_default(self, cells: Sequence[str], field: Field, default: str) -> str | RowProblem:
-        """The row's id, else the default; "" where the sheet has no such column either."""
-        column = self._fields.get(field)
-        if column is None:
-            return default.strip()
+    def _id_of(self, cells: Sequence[str], field: Field, default: str) -> str | RowProblem:
+        """The id in the row's cell, else the default."""
+        column = self._fields[field]
         identifier = cells[column].strip()
         if identifier:
             return self._checks.damaged_id(identifier, column) or identifier
-        if default.strip():
-            return default.strip()
+        if default:
+            return default
         rest = f"is empty; fill it in, or set defaults.{field}"
         return self._checks.about(column, f"{field}_missing", rest)
 
@@ -162,9 +166,10 @@ class RequestMaker:
 
     def _too_large(self, request: CallRequest, cells: Sequence[str]) -> RowProblem | None:
         """The problem of a request whose body is over the limit; exact only where it is near."""
-        limit = self._settings.request_limit
-        most = sum(map(len, cells)) * self._bytes_per_character + self._fixed_bytes
-        if most <= limit or (size := self._size(request)) <= limit:
+        if len("".join(cells)) * self._bytes_per_character <= self._room:
+            return None
+        size, limit = self._size(request), self._settings.request_limit
+        if size <= limit:
             return None
         message = f"The request has {size} bytes, more than {limit}; send fewer or shorter values"
         return RowProblem(code="request_too_large", column="", message=message)

@@ -40,11 +40,11 @@ def call_view(desk: Desk, call: PlacedCall, *, at: datetime) -> dict[str, Json]:
         "agent_id": call.agent_id,
         "contact": contact_view(callee_of(call)),
     }
-    if life.started_at is not None:
+    if life.started_at:
         view["start_at"] = instant_text(life.started_at)
-    if life.finished_at is not None and life.ending is not None:
+    if life.started_at and life.finished_at and life.ending:
         view["finished_at"] = instant_text(life.finished_at)
-        view["duration"] = life.seconds
+        view["duration"] = (life.finished_at - life.started_at).total_seconds()
         view["call_result"] = life.ending.result
         view["disconnection_reason"] = life.ending.reason
         view["call_record"] = f"https://recordings.example.com/{call.call_id}.wav"

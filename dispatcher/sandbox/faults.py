@@ -106,30 +106,30 @@ class FaultPicker:
     def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._asked: Counter[str] = Counter()
-        self._struck: Counter[tuple[str, Fault]] = Counter()
+        self._struck: Counter[tuple[str, int]] = Counter()
 
     def pick(self, contact_id: str) -> Fault:
         """Return what goes wrong with this request to *contact_id*, ``NO_FAULT`` for nothing."""
         if contact_id in self._faults.contacts:
-            return self._first_left(contact_id, self._faults.contacts[contact_id])
-        if not self._faults.by_chance:
-            return NO_FAULT
-        self._asked[contact_id] += 1
-        return self._first_left(contact_id, self._drawn(contact_id))
-
-    def _drawn(self, contact_id: str) -> tuple[Fault, ...]:
-        number = draw("fault", self._faults.seed, contact_id, self._asked[contact_id])
-        for chance in self._faults.by_chance:
-            if number < chance.probability:
-                return (chance.fault,)
-            number -= chance.probability
-        return ()
-
-    def _first_left(self, contact_id: str, faults: tuple[Fault, ...]) -> Fault:
-        for fault in faults:
-            if not fault.times:
-                return fault
-            if self._struck[contact_id, fault] < fault.times:
-                self._struck[contact_id, fault] += 1
-                return fault
+            for index, fault in enumerate(self._faults.contacts[contact_id]):
+                if self._strikes(contact_id, index, fault):
+                    return fault
+        elif self._faults.by_chance:
+            return self._by_chance(contact_id)
         return NO_FAULT
+
+    def _by_chance(self, contact_id: str) -> Fault:
+        self._asked[contact_id] += 1
+        number = draw("fault", self._faults.seed, contact_id, self._asked[contact_id])
+        for index, chance in enumerate(self._faults.by_chance):
+            if number < chance.probability:
+                strikes = self._strikes(contact_id, index, chance.fault)
+                return chance.fault if strikes else NO_FAULT
+            number -= chance.probability
+        return NO_FAULT
+
+    def _strikes(self, contact_id: str, index: int, fault: Fault) -> bool:
+        if fault.times and self._struck[contact_id, index] >= fault.times:
+            return False
+        self._struck[contact_id, index] += 1
+        return True

@@ -58,13 +58,6 @@ class Life:
     finished_at: datetime | None = None
     ending: Ending | None = None
 
-    @property
-    def seconds(self) -> float:
-        """Time on the line, 0 until it ended."""
-        if self.started_at is None or self.finished_at is None:
-            return 0.0
-        return (self.finished_at - self.started_at).total_seconds()
-
 
 def _ending(result: str, reason: str, sentiment: str, summary: str, *seconds: float) -> Ending:
     shortest, longest = seconds

@@ -165,11 +165,6 @@ def contact_of(contact_id: str) -> Contact:
     )
 
 
-def phone_of(contact_id: str) -> str:
-    """Return the number of this contact, E.164."""
-    return f"+54911{_digits(contact_id)}"
-
-
 def digits_of_number(number_id: str) -> str:
     """Return the digits behind a number's id, E.164; an id that is a number stands for itself."""
     if number_id.startswith("+"):

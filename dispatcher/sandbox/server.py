@@ -159,18 +159,18 @@ class _ThreadedServer(uvicorn.Server):
         await self._ended.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
-        for listener in sockets or []:
-            listener.close()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _LAST_WORDS_SECONDS
-        # In rounds, because connections accepted a moment ago show up only now. Every request
-        # notices its lost connection; asyncio.run cancels what does not.
+        # Every request notices its lost connection; asyncio.run cancels what does not.
         while self._is_busy() and loop.time() < deadline:
             for connection in list(self.server_state.connections):
                 connection.transport.abort()
             await asyncio.sleep(0)
+        # Last, and at rest: asyncio forgets to close a connection that is just being accepted.
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
 
     def _is_busy(self) -> bool:
         return bool(self.server_state.connections) or len(asyncio.all_tasks()) > 1

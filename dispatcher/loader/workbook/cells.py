@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dispatcher.loader.workbook.escapes import decoded
-from dispatcher.loader.workbook.number_formats import PLAIN
-from dispatcher.loader.workbook.number_text import (
-    LONG_DIGITS,
-    CellFault,
-    iso_text,
-    number_text,
-)
+from dispatcher.loader.workbook.number_text import CellFault, iso_text, number_text
 from dispatcher.loader.workbook.shared_strings import DanglingReferenceError, SharedStrings
 from dispatcher.loader.workbook.styles import Styles
 from dispatcher.model import FlawKind
@@ -57,10 +51,7 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
         case "s":
             return book.texts.named(value)
         case "n":
-            form = book.styles.form(style)
-            if form is PLAIN and _is_plain_integer(value):
-                return value
-            return number_text(value, form, from_1904=book.from_1904)
+            return number_text(value, book.styles.form(style), from_1904=book.from_1904)
         case "str" | "inlineStr":
             return decoded(value)
         case "b":
@@ -72,9 +63,3 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
             return iso_text(value, book.styles.form(style))
         case _:
             raise DanglingReferenceError(f"a type that does not exist, {kind[:_MOST_SHOWN]}")
-
-
-def _is_plain_integer(value: str) -> bool:
-    return (
-        len(value) < LONG_DIGITS and value.isdigit() and value.isascii() and value[0] != "0"
-    )

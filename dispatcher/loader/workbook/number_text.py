@@ -30,7 +30,7 @@ from dispatcher.model import FlawKind
 
 LONG_DIGITS = 16  # Excel keeps 15
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
 _INTEGER = re.compile(r"-?[0-9]+")
 _ISO = re.compile(
     r"(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T?)?"
@@ -38,7 +38,6 @@ _ISO = re.compile(
 )
 _DAY = 86_400  # seconds
 _LAST_DAY = date(9999, 12, 31)
-_MOST_STORED = 400  # characters; the longest double has 327
 _EXACT = 1e15  # from here on Excel no longer holds every digit
 _ROOM = Context(prec=60)  # fifteen digits before the point, thirty after it
 
@@ -76,17 +75,12 @@ def number_text(stored: str, form: NumberForm, *, from_1904: bool) -> str | Cell
         The text, or a fault where the number is none, has more digits than Excel keeps, or is a
         date outside the years 1900 to 9999.
     """
+    if form.kind is FormKind.PLAIN or not stored.strip():
+        return plain_number(stored)
     stored = stored.strip()
-    if not stored:
-        return ""
-    if len(stored) > _MOST_STORED or not _NUMBER.fullmatch(stored):
-        return _NO_NUMBER
-    value = float(stored)
-    if math.isinf(value):
+    if not _NUMBER.fullmatch(stored) or math.isinf(value := float(stored)):
         return _NO_NUMBER
     match form.kind:
-        case FormKind.PLAIN:
-            return _plain(stored, value)
         case FormKind.PERCENT:
             return _percent(value, form) if abs(value) < _EXACT else _plain(stored, value)
         case FormKind.ZEROS:
@@ -96,6 +90,23 @@ def number_text(stored: str, form: NumberForm, *, from_1904: bool) -> str | Cell
         case FormKind.DATE | FormKind.DATE_TIME | FormKind.TIME:
             return _moment(value, form.kind, from_1904=from_1904)
     assert_never(form.kind)
+
+
+def plain_number(stored: str) -> str | CellFault:
+    """
+    Return the text of a number that is shown as it is; "" for white space.
+
+    Args:
+        stored: The number as the file has it.
+    """
+    if len(stored) < LONG_DIGITS and stored.isdigit() and stored.isascii():
+        return stored if stored[0] != "0" else str(int(stored))
+    stored = stored.strip()
+    if not stored:
+        return ""
+    if not _NUMBER.fullmatch(stored) or math.isinf(value := float(stored)):
+        return _NO_NUMBER
+    return _plain(stored, value)
 
 
 def iso_text(stored: str, form: NumberForm) -> str:

@@ -91,8 +91,8 @@ class Package:
         self._source.close()
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all parts, folders left out."""
-        return tuple(part.filename for part in self._parts.values())
+        """Return the names of all parts as :func:`part_name` writes them, folders left out."""
+        return tuple(self._parts)
 
     def has(self, name: str) -> bool:
         """Return whether there is a part of this name."""

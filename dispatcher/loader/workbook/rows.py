@@ -22,7 +22,7 @@ from dispatcher.loader.workbook.markup import (
     local_name,
     namespace_of,
 )
-from dispatcher.loader.workbook.number_text import CellFault
+from dispatcher.loader.workbook.number_text import CellFault, plain_number
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unreadable, unsafe
 from dispatcher.loader.workbook.shaping import RawRow
@@ -58,6 +58,7 @@ class RowStream:
         self._part = part
         self._uncomputed = book.uncomputed
         self._shared = book.texts.named
+        self._is_plain = book.styles.is_plain
         self._text_of = lru_cache(_KEPT_TEXTS)(partial(cell_text, book))
         ratio_room = _MOST_TEXT_RATIO * (package.size(part) + book.texts.size)
         self._room = max(_TEXT_MATTERS_FROM, ratio_room)
@@ -148,7 +149,10 @@ class RowStream:
         kind = cell.get("t", "n")
         value = cell[0]
         if len(cell) == 1 and value.tag == self._is_value:
-            return self._text_of(value.text or "", kind, cell.get("s"))
+            style = cell.get("s")
+            if kind == "n" and self._is_plain(style):
+                return plain_number(value.text or "")
+            return self._text_of(value.text or "", kind, style)
         parts = {local_name(child.tag): child for child in cell}
         if "v" not in parts:
             if "is" in parts:

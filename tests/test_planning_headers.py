@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import UsageProblem
 from dispatcher.planning import key_columns, wanted_headers
 from dispatcher.planning.headers import checked_columns, field_of, fold
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize(
@@ -63,11 +66,13 @@ def test_usual_names_are_known_and_unclear_ones_are_not(header: str, field: str)
     assert field_of(header) == field
 
 
+@unhurried
 @given(st.text())
 def test_folding_a_header_twice_changes_nothing(header: str) -> None:
     assert fold(fold(header)) == fold(header)
 
 
+@unhurried
 @given(st.text(alphabet="abñ _-", min_size=1), st.text(alphabet=" \t\n\u00a0\u200b\ufeff"))
 def test_white_space_and_invisible_marks_around_a_header_do_not_matter(
     header: str, padding: str

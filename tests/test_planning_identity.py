@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import UsageProblem
@@ -19,6 +19,9 @@ from dispatcher.planning import (
     request_digest,
 )
 from dispatcher.planning.identity import has_uuid
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 OTHER_UUID = "6fa459ea-ee8a-3ca4-894e-db77e160355e"
@@ -63,6 +66,7 @@ def test_a_name_of_which_nothing_is_left_is_refused_with_the_remedy(text: str) -
     assert "--campaign" in refusal.value.hint
 
 
+@unhurried
 @given(st.text())
 def test_normalising_a_campaign_name_twice_changes_nothing(text: str) -> None:
     try:
@@ -73,6 +77,7 @@ def test_normalising_a_campaign_name_twice_changes_nothing(text: str) -> None:
     assert campaign_name(once) == once
 
 
+@unhurried
 @given(
     stem=st.text(alphabet="abcñé 12", min_size=1).filter(lambda text: text.strip()),
     marks=st.lists(st.sampled_from([" (2)", " - copia", ".results", ".problems", " - Copy"])),
@@ -115,11 +120,13 @@ def test_one_contact_has_one_hash_and_no_contact_has_none() -> None:
     assert contact_hash("  ") == ""
 
 
+@unhurried
 @given(st.text(alphabet=st.characters(exclude_categories=[])))
 def test_hashing_never_raises_on_what_a_server_may_send(text: str) -> None:
     assert len(contact_hash(text)) in (0, 32)
 
 
+@unhurried
 @given(
     contact=st.text(alphabet="abcXYZ0123-_", min_size=1),
     values=st.lists(st.text(alphabet="abcÁÉ 12"), max_size=3),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import SheetRefused, UsageProblem
@@ -15,6 +15,9 @@ from dispatcher.planning import (
     lay_out,
     layout_needs,
 )
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 RESULTS = (
     "call_status",
@@ -354,6 +357,7 @@ def test_a_format_that_is_none_for_numbers_is_refused(text: str) -> None:
         laid("contact_id", "Monto", formats=(("Monto", text),))
 
 
+@unhurried
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=8), st.frozensets(st.integers(0, 7)))
 def test_every_column_feeds_something_or_has_a_reason(
     headers: list[str], hidden: frozenset[int]
@@ -371,6 +375,7 @@ def test_every_column_feeds_something_or_has_a_reason(
     assert seen == set(range(len(headers)))
 
 
+@unhurried
 @given(
     changed=st.sampled_from(
         [

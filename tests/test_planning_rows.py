@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.model import (
@@ -37,6 +37,9 @@ from dispatcher.planning import (
     lay_out,
     plan_rows,
 )
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 RESULTS = ("call_status", "call_id", "call_created_at", "call_error_code", "call_error")
@@ -274,6 +277,7 @@ def test_a_required_column_must_be_filled() -> None:
     assert isinstance(fate(headers, ("c", "1", "2"), required=("Monto",)), CallRequest)
 
 
+@unhurried
 @given(
     texts=st.lists(st.text(alphabet='aé"\\\n漢😀', max_size=60), min_size=3, max_size=3),
     limit=st.integers(300, 900),
@@ -530,6 +534,7 @@ HEADERS = ("contact_id", "Nombre", "delay", "schedule", "call_status", "call_id"
 ROWS = st.lists(st.tuples(*[CELL] * len(HEADERS)), max_size=12)
 
 
+@unhurried
 @given(rows=ROWS, hidden=st.sampled_from(HiddenRows))
 def test_every_row_has_one_fate_in_order_and_no_key_is_called_twice(
     rows: list[tuple[str, ...]], hidden: HiddenRows
@@ -545,6 +550,7 @@ def test_every_row_has_one_fate_in_order_and_no_key_is_called_twice(
     assert carried.isdisjoint(keys)
 
 
+@unhurried
 @given(rows=ROWS, seed=st.randoms(use_true_random=False))
 def test_who_is_called_does_not_depend_on_the_order_of_the_rows(
     rows: list[tuple[str, ...]],
@@ -560,6 +566,7 @@ def test_who_is_called_does_not_depend_on_the_order_of_the_rows(
     assert called(shuffled) == called(rows)
 
 
+@unhurried
 @given(values=st.lists(st.text(max_size=6), min_size=4, max_size=4))
 def test_additional_data_are_the_cells_that_are_not_blank_in_order(values: list[str]) -> None:
     headers = ("A", "B", "contact_id", "C", "D")

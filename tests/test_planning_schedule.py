@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.model import CallRequest, RowProblem, Schedule
@@ -17,6 +17,9 @@ from dispatcher.planning.schedule import (
     reads_either_way,
     zone_named,
 )
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NOW = datetime(2026, 6, 15, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -168,6 +171,7 @@ def test_an_offset_says_which_of_two_equal_wall_times_is_meant() -> None:
     assert schedule.at == datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
 
 
+@unhurried
 @given(
     moment=st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30)),  # noqa: DTZ001
     zone=st.sampled_from(["America/Bogota", "America/Santiago", "America/New_York", "UTC"]),
@@ -187,6 +191,7 @@ def test_the_instant_and_the_wall_time_of_a_schedule_are_the_same_moment(
         assert schedule.code in {"schedule_in_gap", "schedule_ambiguous"}
 
 
+@unhurried
 @given(st.text())
 def test_no_text_in_a_timing_cell_raises(text: str) -> None:
     read_delay(text, "delay")
@@ -248,6 +253,7 @@ def test_a_delay_is_due_in_utc_rounded_up_to_the_second(
     assert due_at(request_at(delay_minutes=minutes), now=now) == due
 
 
+@unhurried
 @given(
     now=st.datetimes(datetime(2020, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
     minutes=st.floats(0.001, 525_600),

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.model import Remark, SheetHead, SheetRow
 from dispatcher.planning import Claims, PlanSettings, SheetWatch, lay_out, plan_rows
+
+# How fast this machine is must not matter.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 UUID = "550e8400-e29b-41d4-a716-44665544{:04d}"
 
@@ -135,7 +138,7 @@ def test_a_column_without_header_is_remarked_when_it_holds_something() -> None:
         ("2026-06-15T00:00", "value_midnight", "00:00"),
         ("00:00", "value_midnight", "00:00"),
         ("2026-06-15 00:00:00.000Z", "value_midnight", "00:00:00.000Z"),
-        ("Hola {{nombre}}", "value_placeholder", "{{nombre"),
+        ("Hola {{nombre}}", "value_placeholder", "{{nombre}}"),
         ("<b>Hola</b>", "value_html", "<b"),
         ("Hola<br/>", "value_html", "<br"),
         ("Sur&nbsp;Oeste", "value_html", "&nbsp;"),
@@ -196,11 +199,13 @@ def test_a_date_that_may_have_been_meant_month_first_is_remarked_once() -> None:
     assert "06/05/2026 10:00 (row 4)" in found["schedule_day_first"]
 
 
+@unhurried
 @given(st.lists(st.tuples(st.text(max_size=40), st.text(max_size=40), st.text()), max_size=5))
 def test_no_sheet_makes_the_watch_fail(rows: list[tuple[str, ...]]) -> None:
     remarks(("contact_id", "schedule", ""), *rows)
 
 
+@unhurried
 @given(
     st.lists(st.sampled_from(["<b>", "a <b", "00:00\n<", "{{\n", "nan\n", "n", "."]), max_size=6)
 )

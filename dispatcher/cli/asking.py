@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dispatcher.cli.job import Job
-from dispatcher.cli.terminal import ask, one_line, say
+from dispatcher.cli.terminal import ask, counted, one_line, say
 from dispatcher.cli.times import stop_moment
 from dispatcher.config import DEFAULT_BASE_URL
 from dispatcher.errors import Declined
@@ -55,6 +55,8 @@ def announce(job: Job, due: Due, *, started_at: datetime) -> None:
     say(f"Configuration: {job.config or 'none found, defaults apply'}")
     if job.api.purpose is Purpose.REAL and job.api.base_url != DEFAULT_BASE_URL:
         say(f"API: {job.api.base_url} (not the usual one)")
+    for code, message in job.snapshot.head.remarks:
+        say(f"Warning ({code}): {one_line(message)}")
     _announce_before(job, started_at)
     if not job.settings.repeat_after_hours:
         say("repeat_after_hours is 0: a contact may be called again the same day.")
@@ -79,7 +81,7 @@ def confirm(count: int) -> None:
     Raises:
         Declined: anything but a clear yes.
     """
-    if not ask(f"Place {count} calls now?"):
+    if not ask(f"Place {counted(count, 'call')} now?"):
         raise Declined("not confirmed: nothing was sent")
 
 
@@ -96,15 +98,15 @@ def _announce_others(job: Job) -> None:
         if pending and standing.campaign.id != job.campaign.id:
             say(
                 one_line(
-                    f'Unfinished: campaign "{standing.campaign.name}" has {pending} pending '
-                    "calls; this run does not touch them."
+                    f'Unfinished: campaign "{standing.campaign.name}" has '
+                    f"{counted(pending, 'pending call')}; this run leaves it alone."
                 )
             )
     others = job.ledger.other_pending(job.campaign.id, job.snapshot.id)
     if others:
         say(
-            f"{others} calls of this campaign are pending from earlier and not in this sheet: "
-            "they are not called."
+            f"Not in this sheet, so not called: {counted(others, 'call')} of this campaign, "
+            "pending from earlier."
         )
 
 

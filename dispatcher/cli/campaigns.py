@@ -99,7 +99,7 @@ def write_results_again(
         target = results.results_target(
             results_path, sheet, input_format=head.format, delimiter=head.delimiter
         )
-        results.refuse_foreign(target, opened)
+        results.refuse_foreign(target, opened, sheet=sheet)
 
         def facts_of(standing: results.Standing) -> RunFacts:
             return _facts(opened, known, standing, head.file)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from dispatcher.cli.options import RunOptions
 from dispatcher.cli.reading import CampaignSheet
-from dispatcher.cli.terminal import put, say
+from dispatcher.cli.terminal import counted, put, say
 from dispatcher.config import Settings
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger import DueRules, Ledger, Prospect, read_ledger
@@ -59,7 +59,8 @@ def show_requests(
         delay = DelayMode(settings.api.delay)
         body = body_of(request, campaign=name, now=now, delay=delay).decode()
         put(body if options.source.json else f"row {request.row}: {body}")
-    say(f"Dry run: {shown} requests would be sent. Nothing was sent, nothing was written.")
+    would = counted(shown, "request")
+    say(f"Dry run: {would} would be sent. Nothing was sent, nothing was written.")
     return 0
 
 

@@ -101,13 +101,22 @@ def results_target(asked: Path | None, sheet: Path, *, input_format: str, delimi
     return target
 
 
-def refuse_foreign(target: Target, ledger: Ledger) -> None:
+def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
     """
     Refuse a target that is a results sheet of another ledger: somebody was called by it.
+
+    The input itself is let pass: it is read, so its calls are known, and never written to.
+
+    Args:
+        target: Where the results are to go.
+        ledger: The ledger.
+        sheet: The input.
 
     Raises:
         UsageProblem: it holds call ids that this ledger does not know.
     """
+    if sheet.exists() and target.path.exists() and target.path.samefile(sheet):
+        return
     unknown = 0
     ids: set[str] = set()
     for call_id in _call_ids(target.path):

@@ -26,7 +26,7 @@ from dispatcher.cli.reading import (
 from dispatcher.cli.recording import record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
-from dispatcher.cli.terminal import is_interactive, put, say
+from dispatcher.cli.terminal import counted, is_interactive, put, say
 from dispatcher.config import (
     BASE_URL_VARIABLE,
     LEDGER_VARIABLE,
@@ -116,7 +116,8 @@ class _Run:
         campaign = self._claim(stack, ledger, sheet, settings, api)
         target = self._target(ledger, campaign, sheet)
         if left_over := ledger.settle_left_over(campaign.id, at=self.facts.started_at):
-            say(f"{left_over} calls were being sent when an earlier run died: now uncertain.")
+            calls = counted(left_over, "call")
+            say(f"Now uncertain: {calls} that an earlier run was placing when it died.")
         snapshot = self._snapshot(ledger, campaign, sheet)
         job = Job(
             options=options,
@@ -238,7 +239,7 @@ class _Run:
             self.options.results, Path(file), input_format=input_format, delimiter=delimiter
         )
         if ledger.purpose is Purpose.REAL:
-            results.refuse_foreign(target, ledger)
+            results.refuse_foreign(target, ledger, sheet=Path(file))
         return target
 
     def _snapshot(
@@ -260,7 +261,7 @@ class _Run:
         if found is None:
             return
         other, count = found
-        message = f'{count} of these calls stand in the campaign "{other}" already'
+        message = f'The campaign "{other}" has {counted(count, "call")} of this sheet already'
         if is_interactive() and asking.asks_anew(message, other, campaign.name):
             return
         ledger.forget(campaign.id)

@@ -24,6 +24,11 @@ def one_line(text: str) -> str:
     return plain(text.replace("\r", " ").replace("\n", " "))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: ``1 call``, ``3 calls``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def say(text: str = "") -> None:
     """Write a line to stderr; a pipe that is gone is no reason to stop."""
     _write(sys.stderr, plain(text))

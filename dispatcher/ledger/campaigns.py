@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, bindparam, func, insert, select
 from sqlalchemy import distinct as distinct_of
 
-from dispatcher.errors import StorageFailed, UsageProblem
+from dispatcher.errors import UsageProblem
 from dispatcher.ledger.schema import calls, campaigns, snapshot_rows, snapshots
 from dispatcher.ledger.storage import Storage, seconds
 from dispatcher.model import CallState, Campaign
@@ -64,14 +64,12 @@ def claim(
     storage: Storage, name: str, *, key_columns: tuple[str, ...], base_url: str, at: datetime | None
 ) -> Campaign:
     """Create the campaign, or return it if key columns and base URL agree; else UsageProblem."""
-    known = find(storage, name)
-    if known is None:
-        with storage.writing() as connection:
-            if connection.execute(_BY_NAME, {"name": name}).first() is None:
-                _insert(connection, name, key_columns, base_url, at or datetime.now(UTC))
-        known = find(storage, name)
-    if known is None:
-        raise StorageFailed(f'campaign "{name}" vanished from the ledger {storage.file}')
+    with storage.writing() as connection:
+        row = connection.execute(_BY_NAME, {"name": name}).first()
+        if row is None:
+            _insert(connection, name, key_columns, base_url, at or datetime.now(UTC))
+            row = connection.execute(_BY_NAME, {"name": name}).one()
+    known = _campaign(*row)
     _must_agree(known, key_columns, base_url)
     return known
 

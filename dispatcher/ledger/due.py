@@ -98,7 +98,10 @@ def _numbered(
     storage: Storage, snapshot: Snapshot, own: _Own, state: CallState, numbers: Sequence[int]
 ) -> Iterator[DueCall]:
     for start in range(0, len(numbers), BATCH_ROWS):
-        some = {**own, "numbers": list(numbers[start : start + BATCH_ROWS])}
+        some: dict[str, float | list[int]] = {
+            **own,
+            "numbers": list(numbers[start : start + BATCH_ROWS]),
+        }
         yield from _page(storage, snapshot, state, _NUMBERED, some)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from dispatcher.errors import StorageFailed
@@ -56,8 +55,7 @@ class Ledger:
     An open ledger; a context manager that closes it.
 
     Every method is one or more whole transactions on a connection of its own, so one thread may
-    write (``commit``, ``reserve``) while others read. Only ``commit`` must not be called by two
-    threads at once if the order of their work matters. Nothing changes by opening. Any method
+    write (``commit``, ``reserve``) while others read. Nothing changes by opening. Any method
     raises StorageFailed when the file cannot be read or written, and a ledger opened by
     ``read_ledger`` raises it from every method that writes.
 
@@ -80,12 +78,7 @@ class Ledger:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_fault: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -98,13 +91,7 @@ class Ledger:
         self, name: str, *, key_columns: Sequence[str], base_url: str, at: datetime | None = None
     ) -> Campaign:
         """
-        Create the campaign *name*, or return it if it agrees.
-
-        Arguments:
-            name: Normalised name.
-            key_columns: Normalised headers that are part of its keys.
-            base_url: The API it is dialled through, ``sandbox`` for a rehearsal.
-            at: The moment of creation, aware; now by default.
+        Create the campaign of this normalised name, or return it if it agrees.
 
         Raises:
             UsageProblem: It exists with other key columns or another base URL.
@@ -127,14 +114,8 @@ class Ledger:
         """
         Name another campaign where at least half of the callable rows of a snapshot stand.
 
-        Arguments:
-            campaign_id: The campaign about to run.
-            snapshot_id: Its complete snapshot.
-            since: Campaigns recorded last before this moment are not looked at.
-
-        Returns:
-            The name of the campaign that holds most of them as pending, sending, placed or
-            uncertain, and the number of rows; None when no campaign holds half.
+        Campaigns recorded last before *since* are not looked at. Returns the one that holds most
+        of them as pending, sending, placed or uncertain, and how many; None if none holds half.
         """
         return campaigns.overlap(self._storage, campaign_id, snapshot_id, since=since)
 
@@ -148,17 +129,14 @@ class Ledger:
 
     # The lock
 
-    def hold(self, campaign_name: str) -> AbstractContextManager[None]:
+    @contextmanager
+    def hold(self, campaign_name: str) -> Iterator[None]:
         """
         Hold the campaign's kernel lock; however the process ends, the lock ends with it.
 
         Raises:
             CampaignHeld: Another run holds it; the message says who, where and since when.
         """
-        return self._hold(campaign_name)
-
-    @contextmanager
-    def _hold(self, campaign_name: str) -> Iterator[None]:
         self._storage.must_be_writable()
         with lock.hold(self._storage.locks, campaign_name):
             self._held.add(campaign_name)
@@ -206,7 +184,8 @@ class Ledger:
 
         Rows that can be called become pending calls unless the ledger knows them already. What
         recordings that broke off have left is removed first, and the rows of all but the last
-        complete snapshot. Meant to run under ``hold``.
+        complete snapshot. Meant to run under ``hold``. Raises whatever *rows* raises; the
+        recording then stays incomplete and counts for nothing.
 
         Arguments:
             campaign_id: The campaign.
@@ -215,18 +194,9 @@ class Ledger:
             digest_of: Hash of what a request asks for.
             remarks: Asked after the last row; they follow those in *head*.
             at: The moment of recording, aware.
-
-        Raises:
-            Whatever *rows* raises; the recording then stays incomplete and counts for nothing.
         """
         return recording.record(
-            self._storage,
-            campaign_id,
-            head,
-            rows,
-            digest_of=digest_of,
-            remarks=remarks,
-            at=at,
+            self._storage, campaign_id, head, rows, digest_of=digest_of, remarks=remarks, at=at
         )
 
     def last_snapshot(self, campaign_id: int) -> Snapshot | None:
@@ -240,12 +210,8 @@ class Ledger:
         Yield the rows of a snapshot in input order with the calls they led to.
 
         Read in pages of 1,000, each a short transaction: a live run is not held up, and rows may
-        be as far apart in time as their reading.
-
-        Arguments:
-            snapshot: A complete snapshot.
-            repeat_after_hours: 0 turns ``called_recently`` off, but for a call being sent.
-            as_of: The moment it is judged for, aware.
+        be as far apart in time as their reading. ``called_recently`` is judged for *as_of*; 0
+        hours turn it off, but for a contact being called at this moment.
         """
         return rows.rows(
             self._storage, snapshot, repeat_after_hours=repeat_after_hours, as_of=as_of
@@ -269,14 +235,9 @@ class Ledger:
 
         Pending ones first, then failed, then rejected as *rules* say, each in input order and in
         pages of 1,000. What this run makes of a call meanwhile does not bring it up again:
-        failed and rejected ones are those of the moment of this call.
-
-        Arguments:
-            snapshot: A complete snapshot.
-            rules: Which of the calls that ended may be sent again.
-            repeat_after_hours: Calls to contacts that were called within this time are left out
-                here, and judged once more when they are marked; 0 is off.
-            as_of: The moment it is judged for, aware.
+        failed and rejected ones are those of the moment of this call. Contacts that were called
+        within *repeat_after_hours* before *as_of* are left out, and judged once more when they
+        are marked; 0 is off.
         """
         return due.due(self._storage, snapshot, rules, since=recent_from(as_of, repeat_after_hours))
 
@@ -291,11 +252,7 @@ class Ledger:
         """
         Return the keys of those calls that a run would send if it recorded them now.
 
-        Arguments:
-            prospects: What a sheet asks for, at most some hundreds.
-            rules: As for ``due``.
-            repeat_after_hours: How long a contact that was called is left alone; 0 is off.
-            as_of: The moment it is judged for, aware.
+        *prospects* are what a sheet asks for, at most some hundreds; the rest is as for ``due``.
         """
         return outlook.sendable(
             self._storage, prospects, rules, repeat_after_hours=repeat_after_hours, as_of=as_of
@@ -305,25 +262,17 @@ class Ledger:
         self, work: Sequence[Mark | Outcome | Withdrawal], *, repeat_after_hours: float
     ) -> list[int | MarkRefusal | RecordedOutcome]:
         """
-        Make a batch of work durable in one transaction: all of it, or none.
-
-        Outcomes and withdrawals are taken first, in the order given, so that marks see them.
+        Make a batch of work durable in one transaction: all of it, or none. Outcomes and
+        withdrawals are taken first, in the order given, so that marks see them.
 
         An outcome whose call is no longer being sent under this attempt is late: its attempt
         gets what came back, and if the call was placed the call becomes placed whatever it was.
         An outcome with attempt 0 says that a call was given up unsent (its schedule has passed):
-        pending, failed or rejected -> its state, no attempt is counted.
+        pending, failed or rejected -> failed, no attempt is counted. At most one mark per contact
+        succeeds, and none within *repeat_after_hours* (0 is off) after a call to it.
 
-        Arguments:
-            work: What to make durable. At most one mark per contact succeeds.
-            repeat_after_hours: How long a contact that was called is left alone; 0 is off.
-
-        Returns:
-            For each item: of a mark the attempt's number or why it was refused, of the others a
-            RecordedOutcome.
-
-        Raises:
-            StorageFailed: Nothing of the batch was recorded.
+        Returns of a mark its attempt's number or why it was refused, of the others what became
+        of them. After StorageFailed nothing of the batch was recorded.
         """
         return committing.commit(
             self._storage, work, repeat_after_hours=repeat_after_hours, packers=self._packers
@@ -353,15 +302,8 @@ class Ledger:
     ) -> None:
         """
         Settle one uncertain call by a person's word, and keep who, when and why.
-
-        Arguments:
-            campaign_id: The campaign.
-            key: The call.
-            call_id: Id of the call that was placed; None: it was not placed, and the call
-                becomes failed with code ``resolved_not_placed``.
-            reason: Why the person is sure.
-            user: Who says so.
-            at: The moment, aware.
+        With *call_id* None it was not placed, and the call becomes failed with code
+        ``resolved_not_placed``.
 
         Raises:
             UsageProblem: The call is not uncertain, or another call has this id.

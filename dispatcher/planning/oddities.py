@@ -41,7 +41,7 @@ ODDITIES = (
     Oddity(
         code="value_placeholder",
         hints=("{{",),
-        pattern=re.compile(r"\{\{[^{}\n]{0,40}"),
+        pattern=re.compile(r"\{\{[^{}\n]{0,40}(?:\}\})?"),
         reason="a placeholder was never filled in; put the value in its place",
     ),
     Oddity(

@@ -96,6 +96,11 @@ class Traffic:
         if not self._conduct.may_begin(now=now):
             self._wake()
 
+    def hold_for(self, seconds: float) -> None:
+        """Let nothing begin for so long: the API's limit is used up."""
+        self._conduct.hold_for(seconds, now=self._clock.monotonic())
+        self._wake()
+
     def stop(self, word: StopWord, message: str) -> None:
         """Let nothing begin any more; the first word wins."""
         self._conduct.stop_for(word, message)

@@ -22,6 +22,7 @@ from dispatcher.model import (
     Judgement,
     Mark,
     MarkRefusal,
+    NoReply,
     Outcome,
     Reply,
     RowProblem,
@@ -30,7 +31,7 @@ from dispatcher.model import (
     Withdrawal,
 )
 from dispatcher.planning import body_of, contact_hash, due_at, past_schedule, request_digest
-from dispatcher.policy import Conduct, judge, retry_after_seconds
+from dispatcher.policy import Conduct, judge, retry_after_seconds, used_up_seconds
 from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
 from dispatcher.pool.slots import Slots
@@ -242,17 +243,25 @@ class Pool:
             contact_hash_sent=call.request.contact,
             contact_hash_of=contact_hash,
         )
-        wait = None
-        if isinstance(result, Reply):
-            wait = retry_after_seconds(result.retry_after, now=self._clock.now())
-        if judgement.http_status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._slots.slow()
-        self._traffic.observe(judgement, retry_after=wait)
+        self._observe(result, judgement)
         await self._record(call, attempt, judgement)
         if judgement.verdict is Verdict.NOT_SENT:
             return _Step.NOT_SENT
         self._counts[CallStatus(judgement.verdict)] += 1
         return _Step.DONE
+
+    def _observe(self, result: Reply | NoReply, judgement: Judgement) -> None:
+        """Tell pace and conduct what the reply means for the calls to come."""
+        asked = None
+        if judgement.http_status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._slots.slow()
+        if isinstance(result, Reply):
+            now = self._clock.now()
+            asked = retry_after_seconds(result.retry_after, now=now)
+            used_up = used_up_seconds(remaining=result.remaining, reset=result.reset, now=now)
+            if used_up is not None:
+                self._traffic.hold_for(used_up)
+        self._traffic.observe(judgement, retry_after=asked)
 
     async def _record(self, call: DueCall, attempt: int, judgement: Judgement) -> None:
         outcome = _outcome_of(call, attempt, judgement, self._clock.now())

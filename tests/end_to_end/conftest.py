@@ -17,7 +17,7 @@ import openpyxl
 import pytest
 
 from dispatcher.cli.app import run_app
-from dispatcher.sandbox import Fault, FaultKind, Faults, Generation, SandboxOptions, SandboxServer
+from dispatcher.sandbox import Fault, Faults, Generation, SandboxOptions, SandboxServer
 
 Line = dict[str, str]
 Table = list[tuple[object, ...]]
@@ -101,22 +101,9 @@ class World:
         self.set("CONTACTSHIP_API_KEY", self.server.key)
         return self.server
 
-    def serve_faults(self, *faults: Fault, contact_id: str = "c-1") -> SandboxServer:
-        """Start a server on which everything goes well but the calls to one contact."""
-        return self.serve(Faults(contacts={contact_id: faults}))
-
-    def serve_answer(
-        self, status: int, body: bytes | None = None, *, content_type: str = "application/json"
-    ) -> SandboxServer:
-        """Start a server that answers the contact ``c-3`` like this, and places the others."""
-        fault = Fault(
-            kind=FaultKind.STATUS,
-            placed=False,
-            status=status,
-            body=body,
-            content_type=content_type,
-        )
-        return self.serve_faults(fault, contact_id="c-3")
+    def serve_faults(self, faults: Mapping[str, Fault]) -> SandboxServer:
+        """Start a server on which some contacts fare as said, and all others well."""
+        return self.serve(Faults(contacts={who: (fault,) for who, fault in faults.items()}))
 
     def set(self, variable: str, value: str) -> None:
         """Set a variable of the environment."""

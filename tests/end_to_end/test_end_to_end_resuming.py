@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.report import RESULT_COLUMNS
-from dispatcher.sandbox import Fault, FaultKind, Faults
+from dispatcher.sandbox import Fault, FaultKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +125,7 @@ def test_the_same_people_under_another_name_are_refused_however_often(world: Wor
     for ended in tries:
         assert ended.status == 2
         assert ended.complaint == [
-            'dispatcher: 3 of these calls stand in the campaign "campaign" already',
+            'dispatcher: The campaign "campaign" has 3 calls of this sheet already',
             '  continue it with --campaign "campaign", or call them again on purpose by giving '
             "--campaign a new name",
         ]
@@ -181,7 +182,7 @@ def test_after_a_stop_the_removed_are_not_called_and_the_others_with_their_new_d
         "c-6": "nuevo 6",
     }
     assert (
-        "1 call of this campaign is pending from earlier and not in this sheet: it is not called."
+        "Not in this sheet, so not called: 1 call of this campaign, pending from earlier."
         in ended.err
     )
 
@@ -212,7 +213,7 @@ def test_an_unfinished_campaign_is_named_when_another_one_runs(world: World) -> 
 
 @pytest.mark.parametrize("suffix", ["csv", "xlsx"])
 def test_a_results_sheet_fed_back_calls_nobody_who_was_called(world: World, suffix: str) -> None:
-    world.serve_faults(LOST, contact_id="c-2")
+    world.serve_faults({"c-2": LOST})
     world.run(world.people(4), "--limit", "3", "--results", f"campaign.results.{suffix}")
     first = world.folder / f"campaign.results.{suffix}"
     before = first.read_bytes()
@@ -247,7 +248,7 @@ def test_a_renamed_results_sheet_still_belongs_to_its_campaign(world: World) -> 
 def test_where_the_ledger_is_lost_the_results_sheet_still_tells_who_was_called(
     world: World,
 ) -> None:
-    world.serve_faults(LOST, contact_id="c-2")
+    world.serve_faults({"c-2": LOST})
     world.run(world.people(3))
     told = world.lines("campaign.results.csv")
     (world.folder / "campaign.results.csv").rename(world.folder / "otra.csv")
@@ -330,7 +331,7 @@ def test_mended_problem_rows_are_fed_back_and_nobody_else_is_called(world: World
 
 
 def test_a_rejected_row_is_sent_again_only_when_it_changed_or_on_request(world: World) -> None:
-    world.serve_faults(REFUSED, contact_id="c-2")
+    world.serve_faults({"c-2": REFUSED})
     first = world.run(world.people(2))
     unchanged = world.run("campaign.csv")
     asked = world.run("campaign.csv", "--retry-rejected")
@@ -346,9 +347,7 @@ def test_a_rejected_row_is_sent_again_only_when_it_changed_or_on_request(world: 
 
 
 def test_a_rejected_row_that_is_accepted_at_last_is_placed(world: World) -> None:
-    world.serve_faults(
-        Fault(kind=FaultKind.STATUS, status=422, placed=False, times=1), contact_id="c-1"
-    )
+    world.serve_faults({"c-1": replace(REFUSED, times=1)})
     world.run(world.people(1))
 
     ended = world.run("campaign.csv", "--retry-rejected")
@@ -364,7 +363,7 @@ def test_a_rejected_row_that_is_accepted_at_last_is_placed(world: World) -> None
 
 
 def test_an_uncertain_call_is_never_sent_again(world: World) -> None:
-    world.serve_faults(LOST, contact_id="c-1")
+    world.serve_faults({"c-1": LOST})
     world.run(world.people(2))
 
     ended = world.run("campaign.csv", "--retry-rejected", "--retry-unplaced")
@@ -378,7 +377,7 @@ def test_an_uncertain_call_is_never_sent_again(world: World) -> None:
 def test_an_uncertain_call_is_settled_as_placed_with_its_id(
     world: World, named: tuple[str, str]
 ) -> None:
-    world.serve_faults(LOST, contact_id="c-1")
+    world.serve_faults({"c-1": LOST})
     world.run(world.people(2))
     call_id = next(c.call_id for c in world.server.record if c.contact_id == "c-1")
 
@@ -395,7 +394,7 @@ def test_an_uncertain_call_is_settled_as_placed_with_its_id(
 
 
 def test_a_call_settled_as_not_placed_is_sent_again_only_on_request(world: World) -> None:
-    world.serve_faults(Fault(kind=FaultKind.CLOSED_BEFORE, placed=False, times=1))
+    world.serve_faults({"c-1": Fault(kind=FaultKind.CLOSED_BEFORE, placed=False, times=1)})
     world.run(world.people(2))
 
     world.command("resolve", "campaign", "--row", "2", "--not-placed", "--reason", "no", "--yes")
@@ -423,7 +422,7 @@ def test_a_call_settled_as_not_placed_is_sent_again_only_on_request(world: World
 def test_an_unclear_settlement_changes_nothing(
     world: World, arguments: tuple[str, ...], said: str
 ) -> None:
-    world.serve_faults(LOST, contact_id="c-1")
+    world.serve_faults({"c-1": LOST})
     world.run(world.people(2))
     before = world.remembered()
 
@@ -435,7 +434,7 @@ def test_an_unclear_settlement_changes_nothing(
 
 
 def test_settling_asks_and_without_a_terminal_needs_yes(world: World) -> None:
-    world.serve_faults(LOST, contact_id="c-1")
+    world.serve_faults({"c-1": LOST})
     world.run(world.people(2))
 
     ended = world.command("resolve", "campaign", "--row", "2", "--not-placed", "--reason", "so")
@@ -456,12 +455,12 @@ def test_a_contact_of_two_campaigns_is_called_once_within_the_hours(world: World
     assert ended.status == 0
     assert ended.counts == {"placed": 1, "skipped": 2}
     assert _sent(world, "c-1", "c-2", "c-3")
-    codes = [line["call_error_code"] for line in world.lines("campaign.results (2).csv")]
+    codes = [line["call_error_code"] for line in world.lines("campaign.results.csv")]
     assert codes == ["called_recently", "called_recently", ""]
 
 
 def test_a_contact_that_may_have_been_called_counts_as_called(world: World) -> None:
-    world.serve_faults(LOST, contact_id="c-1")
+    world.serve_faults({"c-1": LOST})
     world.run(world.people(1), "--campaign", "uno")
 
     ended = world.run(world.people(1), "--campaign", "dos")
@@ -539,7 +538,7 @@ def test_a_file_that_was_there_before_is_not_overwritten(world: World) -> None:
 
 
 def test_status_and_results_change_nothing_in_the_ledger(world: World) -> None:
-    world.serve(Faults(contacts={"c-2": (LOST,), "c-3": (REFUSED,)}))
+    world.serve_faults({"c-2": LOST, "c-3": REFUSED})
     world.run(world.people(5), "--limit", "4")
     before = world.remembered()
     results = (world.folder / "campaign.results.csv").read_bytes()

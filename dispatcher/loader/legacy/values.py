@@ -24,10 +24,21 @@ def value_text(value: Value) -> str:
             return "TRUE" if value else "FALSE"
         case str():
             return _spelled(value)
-        case int():
-            return str(value)
-        case float():
-            return plain_text(value)
+        case int() | float():
+            return str(value) if isinstance(value, int) else plain_text(value)
+        case _:
+            return _time_text(value)
+
+
+def is_long_number(value: Value) -> bool:
+    """Return whether a value is a number with more digits than a workbook keeps."""
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= EXACT_BELOW
+    )
+
+
+def _time_text(value: date | time | timedelta) -> str:
+    match value:
         case datetime():
             return _moment_text(value)
         case date():
@@ -36,15 +47,6 @@ def value_text(value: Value) -> str:
             return clock_text(_seconds(value.hour, value.minute, value.second, value.microsecond))
         case timedelta():
             return duration_text(value.total_seconds())
-
-
-def is_long_number(value: Value) -> bool:
-    """Return whether a value is a number with more digits than a workbook keeps."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and abs(value) >= EXACT_BELOW
-    )
 
 
 def _spelled(text: str) -> str:

@@ -45,7 +45,8 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
         style: Style index as the file has it, None for the default.
 
     Raises:
-        DanglingReferenceError: The value refers to a shared text that is not there, or the type is unknown.
+        DanglingReferenceError: The value refers to a shared text that is not there, or its type
+            is unknown.
     """
     match kind:
         case "s":

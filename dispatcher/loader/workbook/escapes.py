@@ -8,7 +8,7 @@ _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 def decoded(text: str) -> str:
-    """Return a text with its escapes resolved; ``_x005F_`` stands for an underscore that is none."""
+    """Return a text with its escapes resolved; ``_x005F_`` is an underscore that begins none."""
     if "_x" not in text:
         return text
     plain = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text)

@@ -59,7 +59,7 @@ _TOKEN = re.compile(
 )
 _ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 _MOST_CODE = 1_000  # characters; Excel stops at 255
-_LITERALS = frozenset(" -+():!^&'~{}<>=")  # characters Excel shows without quotes
+_LITERALS = frozenset("0 -+():!^&'~{}<>=")  # the zero, and what Excel shows without quotes
 
 # ECMA-376 part 1, 18.8.30: formats that files name by number only. The East Asian ones from 27
 # mean a date in one language and a time in another; those show both parts.
@@ -130,7 +130,7 @@ def _digits_form(tokens: list[str], bare: list[str]) -> NumberForm:
     if bare.count("%") == 1:
         return _percent_form(bare)
     zeros = bare.count("0")
-    if zeros > 1 and all(token == "0" or token in _LITERALS for token in bare):
+    if zeros > 1 and _LITERALS.issuperset(bare):
         return NumberForm(kind=FormKind.ZEROS, template=tuple(map(_piece, tokens)))
     return PLAIN
 
@@ -147,10 +147,14 @@ def _percent_form(bare: list[str]) -> NumberForm:
 
 
 def _piece(token: str) -> str:
-    if token == "0":
-        return PLACE
-    if token[0] == '"':
-        return token.strip('"')
-    if token[0] == "\\":
-        return token[1:]
-    return "" if token[0] in "_*[" else token
+    match token[0]:
+        case "0":
+            return PLACE
+        case '"':
+            return token.strip('"')
+        case "\\":
+            return token[1:]
+        case "_" | "*" | "[":
+            return ""
+        case _:
+            return token

@@ -29,6 +29,11 @@ from dispatcher.loader.workbook.number_formats import PLACE, FormKind, NumberFor
 from dispatcher.model import FlawKind
 
 LONG_DIGITS = 16  # Excel keeps 15
+EXACT_BELOW = 1e15  # from here on Excel no longer holds every digit
+LONG_NUMBER = (
+    f"a number of {LONG_DIGITS} digits or more, of which Excel keeps only {LONG_DIGITS - 1}:"
+    " format the column as text and enter it again"
+)
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
 _INTEGER = re.compile(r"-?[0-9]+")
@@ -38,7 +43,6 @@ _ISO = re.compile(
 )
 _DAY = 86_400  # seconds
 _LAST_DAY = date(9999, 12, 31)
-_EXACT = 1e15  # from here on Excel no longer holds every digit
 _ROOM = Context(prec=60)  # fifteen digits before the point, thirty after it
 
 
@@ -82,11 +86,11 @@ def number_text(stored: str, form: NumberForm, *, from_1904: bool) -> str | Cell
         return _NO_NUMBER
     match form.kind:
         case FormKind.PERCENT:
-            return _percent(value, form) if abs(value) < _EXACT else _plain(stored, value)
+            return _percent(value, form) if abs(value) < EXACT_BELOW else _plain(stored, value)
         case FormKind.ZEROS:
             return _filled(stored, value, form)
         case FormKind.DURATION:
-            return _duration(value) if abs(value) < _EXACT else _NO_DATE
+            return duration_text(value * _DAY) if abs(value) < EXACT_BELOW else _NO_DATE
         case FormKind.DATE | FormKind.DATE_TIME | FormKind.TIME:
             return _moment(value, form.kind, from_1904=from_1904)
     assert_never(form.kind)
@@ -145,8 +149,16 @@ def clock_text(seconds: int) -> str:
     return f"{text}:{rest % 60:02d}" if rest % 60 else text
 
 
+def duration_text(seconds: float) -> str:
+    """Return a length of time as ``H:MM``, with ``:SS`` where not zero."""
+    whole = _whole(abs(seconds))
+    hours, rest = divmod(whole, 3600)
+    text = f"{hours}{clock_text(rest)[2:]}"
+    return f"-{text}" if seconds < 0 and whole else text
+
+
 def _plain(stored: str, value: float) -> str | CellFault:
-    if abs(value) < _EXACT:
+    if abs(value) < EXACT_BELOW:
         return plain_text(value)
     # Digits that are written out stay: a float would change yet more of them.
     return _long(stored if _INTEGER.fullmatch(stored) else plain_text(value))
@@ -155,8 +167,7 @@ def _plain(stored: str, value: float) -> str | CellFault:
 def _long(text: str) -> CellFault:
     return CellFault(
         kind=FlawKind.LONG_NUMBER,
-        shown=f"a number of {LONG_DIGITS} digits or more, of which Excel keeps only"
-        f" {LONG_DIGITS - 1}: format the column as text and enter it again",
+        shown=LONG_NUMBER,
         text=text,
     )
 
@@ -187,7 +198,7 @@ def _filled(stored: str, value: float, form: NumberForm) -> str | CellFault:
         pieces.append(digits[at:end])
         at = end
     text = "".join(pieces)
-    return text if abs(value) < _EXACT else _long(text)
+    return text if abs(value) < EXACT_BELOW else _long(text)
 
 
 def _moment(value: float, kind: FormKind, *, from_1904: bool) -> str | CellFault:
@@ -218,13 +229,6 @@ def _day_text(days: int, *, from_1904: bool) -> str:
     if days > (_LAST_DAY - start).days:
         return ""
     return (start + timedelta(days=days)).isoformat()
-
-
-def _duration(value: float) -> str:
-    seconds = _whole(abs(value) * _DAY)
-    hours, rest = divmod(seconds, 3600)
-    text = f"{hours}{clock_text(rest)[2:]}"
-    return f"-{text}" if value < 0 and seconds else text
 
 
 def _whole(seconds: float) -> int:

@@ -14,7 +14,7 @@ from dispatcher.loader.workbook.cells import Book
 from dispatcher.loader.workbook.choice import Candidate, choose_sheet
 from dispatcher.loader.workbook.contents import Contents, SheetEntry, contents_of
 from dispatcher.loader.workbook.markup import judge_prologs
-from dispatcher.loader.workbook.merges import Merge, MergeSweep, merges_of
+from dispatcher.loader.workbook.merges import Merge, merges_of, with_merges
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import damaged
 from dispatcher.loader.workbook.rows import RowStream
@@ -92,9 +92,7 @@ def _candidate(package: Package, entry: SheetEntry, book: Book) -> Candidate:
             raise damaged(package.file, f'sheet "{entry.name}" is missing')
         yield from RowStream(package, entry.part, book)
 
-    return Candidate(
-        name=entry.name, visible=entry.visible, has_cells=entry.has_cells, rows=rows
-    )
+    return Candidate(name=entry.name, visible=entry.visible, has_cells=entry.has_cells, rows=rows)
 
 
 def _with_hidden_columns(head: SheetHead, stream: RowStream) -> SheetHead:
@@ -110,17 +108,10 @@ def _with_hidden_columns(head: SheetHead, stream: RowStream) -> SheetHead:
 
 def _pass(source: _Source, remarks: list[Remark]) -> Iterator[SheetRow]:
     with Package(source.path, file=source.head.file) as package:
-        rows: Iterator[RawRow] = iter(RowStream(package, source.part, source.book))
-        if source.merges:
-            rows = _with_merges(rows, source)
+        rows = with_merges(
+            iter(RowStream(package, source.part, source.book)),
+            source.merges,
+            width=len(source.head.headers),
+            file=source.head.file,
+        )
         yield from data_rows(rows, source.head, remarks)
-
-
-def _with_merges(rows: Iterator[RawRow], source: _Source) -> Iterator[RawRow]:
-    sweep = MergeSweep(
-        source.merges, width=len(source.head.headers), file=source.head.file
-    )
-    for row in rows:
-        blank = not (row.flaws or any(row.cells))
-        flaws = () if blank else tuple(sweep.flaws(row.number))
-        yield replace(row, flaws=row.flaws + flaws) if flaws else row

@@ -137,7 +137,9 @@ class Package:
             return zipfile.ZipFile(self._source)
         except _BROKEN as problem:
             if start.startswith(b"PK"):
-                raise damaged(self.file, "it is cut off or its zip structure is broken") from problem
+                raise damaged(
+                    self.file, "it is cut off or its zip structure is broken"
+                ) from problem
             raise SheetRefused(
                 f"{self.file}: not a workbook, whatever its name says",
                 hint="save the sheet as .xlsx or .csv",

@@ -9,7 +9,7 @@ GET_AGAIN = "download or copy it again, or open it in Excel and save it again as
 
 
 def damaged(file: str, what: str) -> SheetRefused:
-    """Return the refusal of a file that is broken or cut off; *what* completes ``it is damaged:``."""
+    """Return the refusal of a file that is broken or cut off; *what* says where."""
     return SheetRefused(f"{file}: damaged workbook: {what}", hint=GET_AGAIN)
 
 

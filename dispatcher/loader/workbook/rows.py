@@ -118,34 +118,32 @@ class RowStream:
                 continue
             column += 1
             reference = cell.get("r")
-            if reference is None:
-                if column == MOST_COLUMNS:
-                    self._refuse(f"has more cells in row {suffix} than a sheet has columns")
-            elif column == MOST_COLUMNS or reference != COLUMN_NAMES[column] + suffix:
-                column = self._place(reference)
+            if column == MOST_COLUMNS or reference != COLUMN_NAMES[column] + suffix:
+                column = self._place(reference, column)
             if not len(cell):  # styled and empty
                 continue
             self._column = column
             if cell.get("t") == "s" and len(cell) == 1:
-                found: str | CellFault = shared(cell[0].text)
+                text = shared(cell[0].text)
             else:
-                found = self._text(cell)
-                if isinstance(found, CellFault):
-                    flaws.append(self._flaw(found))
-                    found = found.text
-            if not found:
-                continue
-            if len(found) > CELL_LIMIT:
-                self._refuse(f"has more than {CELL_LIMIT:,} characters in {self._at(column)}")
-            if column == len(cells):
-                cells.append(found)
-            else:
-                self._put(found, column, cells)
+                text = self._text(cell, flaws)
+            if column == len(cells) and 0 < len(text) <= CELL_LIMIT:
+                cells.append(text)
+            elif text:
+                self._put(text, column, cells)
         self._count(cells)
         hidden = self._is_hidden(row)
         return RawRow(number=self._number, cells=cells, hidden=hidden, flaws=tuple(flaws))
 
-    def _text(self, cell: Element) -> str | CellFault:
+    def _text(self, cell: Element, flaws: list[Flaw]) -> str:
+        found = self._reading(cell)
+        if isinstance(found, str):
+            return found
+        message = f"{self._at(self._column)} holds {found.shown}"
+        flaws.append(Flaw(kind=found.kind, column=self._column, message=message))
+        return found.text
+
+    def _reading(self, cell: Element) -> str | CellFault:
         kind = cell.get("t", "n")
         value = cell[0]
         if len(cell) == 1 and value.tag == self._is_value:
@@ -186,8 +184,12 @@ class RowStream:
             self._refuse(f"has row {stated or number} after row {self._number}")
         return number
 
-    def _place(self, reference: str) -> int:
-        """Return the column of a cell that does not follow the one before it."""
+    def _place(self, reference: str | None, following: int) -> int:
+        """Return the column of a cell that says none, or not the one *following*."""
+        if reference is None:
+            if following == MOST_COLUMNS:
+                self._refuse(f"has more cells in row {self._number} than a sheet has columns")
+            return following
         letters = reference.rstrip("0123456789")
         column = COLUMN_INDICES.get(letters)
         if column is not None and f"{letters}{self._number}" == reference:
@@ -198,6 +200,8 @@ class RowStream:
         return found[0]
 
     def _put(self, text: str, column: int, cells: list[str]) -> None:
+        if len(text) > CELL_LIMIT:
+            self._refuse(f"has more than {CELL_LIMIT:,} characters in {self._at(column)}")
         missing = column - len(cells)
         if missing >= 0:
             cells.extend([""] * missing)
@@ -212,10 +216,6 @@ class RowStream:
         if self._room < 0:
             what = f"its part {self._part} repeats texts beyond any real sheet"
             raise unsafe(self._package.file, what)
-
-    def _flaw(self, fault: CellFault) -> Flaw:
-        message = f"{self._at(self._column)} holds {fault.shown}"
-        return Flaw(kind=fault.kind, column=self._column, message=message)
 
     def _is_hidden(self, row: Element) -> bool:
         hidden, height = row.get("hidden"), row.get("ht")

@@ -80,9 +80,7 @@ def head_of(
     )
 
 
-def data_rows(
-    rows: Iterable[RawRow], head: SheetHead, remarks: list[Remark]
-) -> Iterator[SheetRow]:
+def data_rows(rows: Iterable[RawRow], head: SheetHead, remarks: list[Remark]) -> Iterator[SheetRow]:
     """
     Yield the rows below the header that hold anything, as wide as the header.
 

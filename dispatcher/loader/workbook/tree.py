@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from dispatcher.loader.workbook.markup import PrologGuard, invalid, local_name
 from dispatcher.loader.workbook.package import Package
@@ -51,7 +50,7 @@ class _Harvest:
     def __init__(self, container: str, before: Callable[[Element], None]) -> None:
         self._name = container
         self._before = before
-        self._builder = ElementTree.TreeBuilder()
+        self._builder = TreeBuilder()
         # What is begun here stays at hand, and the part's own root will hang below it.
         self._top = self._builder.start("", {})
         self._container = self._top
@@ -66,14 +65,14 @@ class _Harvest:
             SheetRefused: The part is missing, damaged, no valid XML, or declares a document type.
         """
         guard = PrologGuard(package, part)
-        parser = ElementTree.XMLParser(target=self._builder)  # noqa: S314 the guard goes first
+        parser = XMLParser(target=self._builder)  # noqa: S314 the guard goes first
         try:
             for chunk in package.chunks(part):
                 guard.look(chunk)
                 parser.feed(chunk)
                 yield len(chunk)
             parser.close()
-        except ElementTree.ParseError as problem:
+        except ParseError as problem:
             line, column = problem.position
             raise invalid(package, part, line, column, problem.code) from problem
 

@@ -23,10 +23,11 @@ from dispatcher.cli.reading import (
     opened,
     pairs_of,
 )
+from dispatcher.cli.reconcile import reconcile_before
 from dispatcher.cli.recording import record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
-from dispatcher.cli.terminal import counted, is_interactive, put, say
+from dispatcher.cli.terminal import counted, is_interactive, one_line, put_json, say
 from dispatcher.config import (
     BASE_URL_VARIABLE,
     LEDGER_VARIABLE,
@@ -99,7 +100,7 @@ class _Run:
     def tell_json(self) -> None:
         if self.options.source.json and not self.options.dry_run:
             facts = replace(self.facts, finished_at=datetime.now(tz=UTC))
-            put(json.dumps(run_json(facts), ensure_ascii=False))
+            put_json(run_json(facts))
 
     def execute(self, stack: ExitStack) -> int:
         options = self.options
@@ -129,6 +130,8 @@ class _Run:
             target=target,
             config=found.path,
         )
+        if options.reconcile:
+            reconcile_before(job)
         return self._place(job)
 
     def _refuse_nonsense(self) -> None:
@@ -317,16 +320,17 @@ class _Run:
         )
         self.facts = replace(facts_of(standing), results=str(written.path))
         if written.path != job.target.path:
-            say(f"{job.target.path} is not ours to overwrite: the results are beside it.")
+            say(one_line(f"{job.target.path} is not ours to overwrite: the results are beside it."))
         for line in summary_lines(self.facts, standing.groups):
-            say(line)
+            say(one_line(line))
         return self.facts.exit_code
 
     def _show_unrecorded(self, lived: Lived) -> None:
         """A call id that the ledger could not take must not be lost: a person can write it down."""
         placed = [u for u in lived.dispatched.unrecorded if u.outcome.call_id]
         for unrecorded in placed:
-            say(f"NOT RECORDED: row {unrecorded.row} was placed: {unrecorded.outcome.call_id}")
+            placed_id = one_line(unrecorded.outcome.call_id)
+            say(f"NOT RECORDED: row {unrecorded.row} was placed: {placed_id}")
         if lived.dispatched.unrecorded:
             raise StorageFailed(
                 lived.dispatched.message,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import unicodedata
@@ -39,6 +40,16 @@ def put(text: str) -> None:
     _write(sys.stdout, text)
 
 
+def put_json(value: object) -> None:
+    """Write a value as one line of JSON on stdout."""
+    put(plain_json(json.dumps(value, ensure_ascii=False)))
+
+
+def plain_json(text: str) -> str:
+    """Return JSON that says the same, with what could steer a terminal as JSON's own escapes."""
+    return text if text.isprintable() else "".join(map(_json_shown, text))
+
+
 def say_error(error: DispatcherError) -> None:
     """Say why the command ends, and what to do."""
     say(f"dispatcher: {one_line(error.message)}")
@@ -73,6 +84,12 @@ def _write(stream: TextIO, text: str) -> None:
 
 def _is_harmless(character: str) -> bool:
     return character.isprintable() and character not in _BIDI
+
+
+def _json_shown(character: str) -> str:
+    if _is_harmless(character) or unicodedata.category(character) == "Zs":
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def _shown(character: str) -> str:

@@ -13,7 +13,11 @@ from dispatcher.ledger.values import (
     KnownCall,
     KnownRun,
     Prospect,
+    PurgeBar,
+    PurgeProspect,
     RecordedOutcome,
+    TracedCall,
+    UncertainCall,
     WrittenResults,
 )
 
@@ -24,7 +28,11 @@ __all__ = [
     "KnownRun",
     "Ledger",
     "Prospect",
+    "PurgeBar",
+    "PurgeProspect",
     "RecordedOutcome",
+    "TracedCall",
+    "UncertainCall",
     "WrittenResults",
     "open_ledger",
     "read_ledger",

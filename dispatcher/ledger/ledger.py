@@ -15,11 +15,13 @@ from dispatcher.ledger import (
     finding,
     lock,
     outlook,
+    purging,
     recording,
     rows,
     runs,
     settling,
     snapshots,
+    tracing,
 )
 from dispatcher.ledger.standing import recent_from
 from dispatcher.ledger.storage import Storage
@@ -64,6 +66,8 @@ class Ledger:
         is_new: It was created by this opening.
         id: Its own id, a UUID.
         purpose: Real calls or rehearsals.
+        doubts: The calls whose outcome nobody saw.
+        purging: Removes personal data.
     """
 
     def __init__(self, storage: Storage, *, ledger_id: str, purpose: Purpose, is_new: bool) -> None:
@@ -74,6 +78,8 @@ class Ledger:
         self._storage = storage
         self._held: set[str] = set()
         self._packers = committing.Packers()
+        self.doubts = tracing.Doubts(storage)
+        self.purging = purging.Purging(storage, must_hold=self._must_hold)
 
     def __enter__(self) -> Self:
         return self
@@ -91,10 +97,8 @@ class Ledger:
         self, name: str, *, key_columns: Sequence[str], base_url: str, at: datetime | None = None
     ) -> Campaign:
         """
-        Create the campaign of this normalised name, or return it if it agrees.
-
-        Raises:
-            UsageProblem: It exists with other key columns or another base URL.
+        Create the campaign of this normalised name, or return it if it agrees. Raises UsageProblem
+        when it exists with other key columns or another base URL.
         """
         return campaigns.claim(
             self._storage, name, key_columns=tuple(key_columns), base_url=base_url, at=at
@@ -114,8 +118,8 @@ class Ledger:
         """
         Name another campaign where at least half of the callable rows of a snapshot stand.
 
-        Campaigns recorded last before *since* are not looked at. Returns the one that holds most
-        of them as pending, sending, placed or uncertain, and how many; None if none holds half.
+        Campaigns recorded before *since* are not looked at. Returns the one that holds most as
+        pending, sending, placed or uncertain, and how many; None if none holds half.
         """
         return campaigns.overlap(self._storage, campaign_id, snapshot_id, since=since)
 
@@ -151,13 +155,8 @@ class Ledger:
 
     def settle_left_over(self, campaign_id: int, *, at: datetime) -> int:
         """
-        Turn calls that a dead run of this campaign left ``sending`` into ``uncertain``.
-
-        Their code becomes ``interrupted``. Only under ``hold`` of this campaign: a live run's
-        calls would lose their outcomes.
-
-        Returns:
-            How many there were.
+        Turn what a dead run left ``sending`` into ``uncertain``, code ``interrupted``; return how
+        many. Only under ``hold`` of this campaign: a live run's calls would lose their outcomes.
         """
         self._must_hold(campaign_id)
         return settling.settle_left_over(self._storage, campaign_id, at=at)
@@ -181,7 +180,6 @@ class Ledger:
     ) -> Snapshot:
         """
         Record a sheet in transactions of at most 1,000 rows, complete with the last one.
-
         Rows that can be called become pending calls unless the ledger knows them already. What
         recordings that broke off have left is removed first, and the rows of all but the last
         complete snapshot. Meant to run under ``hold``. Raises whatever *rows* raises; the
@@ -301,12 +299,11 @@ class Ledger:
         at: datetime,
     ) -> None:
         """
-        Settle one uncertain call by a person's word, and keep who, when and why.
-        With *call_id* None it was not placed, and the call becomes failed with code
-        ``resolved_not_placed``.
+        Settle one uncertain call by a person's word, and keep who, when and why. With *call_id*
+        None it was not placed: the call becomes failed with code ``resolved_not_placed``.
 
         Raises:
-            UsageProblem: The call is not uncertain, or another call has this id.
+            UsageProblem: It is not uncertain, or another call has this id.
         """
         settling.resolve(
             self._storage, campaign_id, key, call_id=call_id, reason=reason, user=user, at=at
@@ -345,6 +342,9 @@ class Ledger:
 
     def note_results(self, path: str, digest: str, campaign: str) -> None:
         """Note that the results sheet of *campaign* was written to *path* with this digest."""
-        runs.note_results(
-            self._storage, WrittenResults(path=path, digest=digest, campaign=campaign)
-        )
+        written = WrittenResults(path=path, digest=digest, campaign=campaign)
+        runs.note_results(self._storage, written)
+
+    def results_files(self, campaign: str) -> tuple[WrittenResults, ...]:
+        """Return what was noted of all results sheets of a campaign, in no order."""
+        return runs.results_files_of(self._storage, campaign)

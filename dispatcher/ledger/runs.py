@@ -25,6 +25,7 @@ _LAST = (
     .limit(1)
 )
 _RESULTS = select(results_files).where(results_files.c.path == bindparam("at_path"))
+_RESULTS_OF = select(results_files).where(results_files.c.campaign == bindparam("of_campaign"))
 _NEW_RESULTS = insert(results_files)
 _REWRITTEN = (
     update(results_files)
@@ -95,6 +96,13 @@ def results_file(storage: Storage, path: str) -> WrittenResults | None:
     with storage.reading() as connection:
         row = connection.execute(_RESULTS, {"at_path": path}).first()
     return WrittenResults(path=row.path, digest=row.digest, campaign=row.campaign) if row else None
+
+
+def results_files_of(storage: Storage, campaign: str) -> tuple[WrittenResults, ...]:
+    """Return what was noted of all results sheets of a campaign."""
+    with storage.reading() as connection:
+        rows = connection.execute(_RESULTS_OF, {"of_campaign": campaign}).all()
+    return tuple(WrittenResults(path=r.path, digest=r.digest, campaign=r.campaign) for r in rows)
 
 
 def note_results(storage: Storage, written: WrittenResults) -> None:

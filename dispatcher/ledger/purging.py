@@ -36,7 +36,7 @@ from dispatcher.ledger.storage import Storage, connect_to_write, moment_of, seco
 from dispatcher.ledger.values import PurgeBar, PurgeProspect
 from dispatcher.model import CallState, Campaign
 
-_OF: BindParameter[int] = bindparam("campaign_id")
+_OF: BindParameter[int] = bindparam("of_campaign")
 _OWN_CALLS = select(calls.c.id).where(calls.c.campaign_id == _OF)
 _OWN_SNAPSHOTS = select(snapshots.c.id).where(snapshots.c.campaign_id == _OF)
 
@@ -120,7 +120,7 @@ class Purging:
             UsageProblem: Its data cannot go yet; the message says why.
         """
         self._must_hold(campaign.id)
-        own = {"campaign_id": campaign.id}
+        own = {"of_campaign": campaign.id}
         with self._storage.writing() as connection:
             # Removed bytes are overwritten at once; ``compact`` sees to those removed before.
             connection.exec_driver_sql("PRAGMA secure_delete = ON")
@@ -162,7 +162,7 @@ def _not_compact(storage: Storage, why: str) -> StorageFailed:
 def _prospect(
     connection: Connection, campaign: Campaign, now: datetime, repeat_after_hours: float
 ) -> PurgeProspect:
-    own = {"campaign_id": campaign.id}
+    own = {"of_campaign": campaign.id}
     states = {CallState(state) for state in connection.execute(_STATES, own).scalars()}
     bars = [bar for state, bar in _BARS_OF_STATES.items() if state in states]
     last_due = connection.execute(_LAST_DUE, own).scalar()

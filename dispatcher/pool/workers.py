@@ -172,7 +172,7 @@ class Pool:
 
     async def _dispatched(self) -> Dispatched:
         if self._conduct.stopped is None and await self._source.is_limited():
-            self.stop(StopWord.LIMIT, f"as asked, after {self._settings.limit} calls")
+            self.stop(StopWord.LIMIT, f"as asked by --limit {self._settings.limit}")
         return Dispatched(
             stopped=self._conduct.stopped,
             message=self._conduct.message,
@@ -325,9 +325,9 @@ class Pool:
         settings = self._settings
         ran = self._clock.monotonic() - self._started
         if settings.stop_at is not None and self._clock.now() >= settings.stop_at:
-            self.stop(StopWord.STOP_AT, "as asked, at the time set by --stop-at")
+            self.stop(StopWord.STOP_AT, "as asked by --stop-at")
         elif settings.max_seconds and ran >= settings.max_seconds:
-            self.stop(StopWord.MAX_MINUTES, "as asked, after the time set by --max-minutes")
+            self.stop(StopWord.MAX_MINUTES, "as asked by --max-minutes")
 
 
 def _outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) -> Outcome:

@@ -137,9 +137,7 @@ class Package:
             return zipfile.ZipFile(self._source)
         except _BROKEN as problem:
             if start.startswith(b"PK"):
-                raise damaged(
-                    self.file, "it is cut off or its zip structure is broken"
-                ) from problem
+                raise damaged(self.file, "cut off, or its zip structure is broken") from problem
             raise SheetRefused(
                 f"{self.file}: not a workbook, whatever its name says",
                 hint="save the sheet as .xlsx or .csv",
@@ -162,7 +160,7 @@ class Package:
         if size != _SEE_ZIP64:
             return size
         at = tail.rfind(b"PK\x06\x06", 0, at)
-        return int(_ZIP64_RECORD.unpack_from(tail, at)[9]) if at >= 0 else end
+        return int(_ZIP64_RECORD.unpack_from(tail, at)[8]) if at >= 0 else end
 
     def _judged(self, entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         if len(entries) > MOST_PARTS:

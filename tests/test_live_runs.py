@@ -118,7 +118,7 @@ def test_status_and_results_of_a_live_run_change_nothing(world: World) -> None:
 
 
 def test_a_second_run_of_the_campaign_is_turned_away(world: World) -> None:
-    sheet = world.sheet("cobranzas.csv", range(40))
+    sheet = world.sheet("cobranzas.csv", range(900))
     first = world.start(*world.campaign(sheet, "20/second"))
     world.wait_until_placed(1, first)
 

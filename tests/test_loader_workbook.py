@@ -89,9 +89,9 @@ def rows_of(path: Path) -> list[SheetRow]:
         return list(sheet.rows())
 
 
-def refusal(path: Path, **said: str) -> SheetRefused:
-    with pytest.raises(SheetRefused) as caught, opened(path, **said) as sheet:
-        list(sheet.rows())
+def refusal(path: Path, *, sheet: str = "", column: str = "id") -> SheetRefused:
+    with pytest.raises(SheetRefused) as caught:
+        opened(path, sheet=sheet, column=column)
     assert "\n" not in caught.value.message
     return caught.value
 
@@ -279,6 +279,8 @@ def test_cells_may_leave_gaps_and_change_places(packed: Pack) -> None:
         ('<c r="A2" t="str"><f>""</f><v></v></c>', ""),
         ('<c r="A2"><v></v></c>', ""),
         ('<c r="A2"><v/></c>', ""),
+        ('<c r="A2" t="s"><v/></c>', ""),
+        ('<c r="A2" t="s"><v> </v></c>', ""),
         ('<c r="A2"><extLst/></c>', ""),
     ],
 )
@@ -299,6 +301,32 @@ def test_a_cell_is_the_text_a_person_sees(packed: Pack, cell: str, text: str) ->
     (row,) = rows_of(path)
 
     assert row == SheetRow(number=2, cells=(text, "end"))
+
+
+def test_a_formula_may_have_a_shared_text(packed: Pack) -> None:
+    texts = {"xl/sharedStrings.xml": f'<sst xmlns="{MAIN}"><si><t>of a formula</t></si></sst>'}
+    rows = '<row r="2"><c r="A2" t="s"><f>B2</f><v>0</v></c></row>'
+
+    (row,) = rows_of(simple(packed, rows, **texts))
+
+    assert row.cells[0] == "of a formula"
+
+
+def test_what_is_no_row_or_cell_is_passed_over(packed: Pack) -> None:
+    rows = (
+        '<y:row xmlns:y="urn:other" r="9"/><row r="2"><extLst><ext/></extLst>'
+        '<y:c xmlns:y="urn:other" r="A2"><y:v>no</y:v></y:c><c r="A2"><v>1</v></c></row>'
+    )
+
+    (row,) = rows_of(simple(packed, rows))
+
+    assert row == SheetRow(number=2, cells=("1", ""))
+
+
+def test_folders_in_the_archive_do_not_count(packed: Pack) -> None:
+    path = packed({"xl/": "", "XL/": ""} | parts_of(worksheet(ONE_ROW)))
+
+    assert [row.cells for row in rows_of(path)] == [("a", "")]
 
 
 def test_a_cell_without_style_has_the_first_one(packed: Pack) -> None:
@@ -473,7 +501,10 @@ def test_blank_rows_are_left_out_and_styled_ones_cost_little(packed: Pack) -> No
 def test_a_column_without_header_belongs_to_the_sheet_if_a_first_row_fills_it(
     packed: Pack,
 ) -> None:
-    rows = '<row r="2"><c r="A2"><v>1</v></c><c r="D2"><v>9</v></c><c r="F2" t="str"><v> </v></c></row>'
+    rows = (
+        '<row r="2"><c r="A2"><v>1</v></c><c r="D2"><v>9</v></c>'
+        '<c r="F2" t="str"><v> </v></c></row>'
+    )
 
     with opened(simple(packed, rows)) as sheet:
         assert sheet.head.headers == ("id", "name", "", "")
@@ -509,7 +540,7 @@ def test_title_rows_are_refused_and_header_row_settles_it(packed: Pack) -> None:
 SHEETS = (
     ("empty", "visible", ""),
     ("first", "visible", ONE_ROW.replace("id", "other")),
-    ("Secret", "hidden", ONE_ROW),
+    ("Secret", "Hidden", ONE_ROW),
     ("very", "veryHidden", ONE_ROW),
 )
 

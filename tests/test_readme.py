@@ -28,8 +28,10 @@ def test_it_opens_with_the_two_commands_that_set_everything_up() -> None:
     commands = re.findall(r"^python3 -m venv .*$", README, flags=re.MULTILINE)
 
     assert commands == [
-        "python3 -m venv .venv && .venv/bin/pip install -q '.[sandbox]' && .venv/bin/dispatcher "
-        "run sample_data/campaign.xlsx --sandbox --yes",
+        (
+            "python3 -m venv .venv && .venv/bin/pip install -q '.[sandbox]' && "
+            ".venv/bin/dispatcher run sample_data/campaign.xlsx --sandbox --yes"
+        ),
         "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/pytest",
     ]
 

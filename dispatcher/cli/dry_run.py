@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from dispatcher.cli.options import RunOptions
 from dispatcher.cli.reading import CampaignSheet
 from dispatcher.cli.recording import refuse_undecided
-from dispatcher.cli.terminal import counted, put, say
+from dispatcher.cli.terminal import counted, one_line, put, put_json, say
 from dispatcher.config import Settings
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger import DueRules, Ledger, Prospect, read_ledger
@@ -68,7 +68,10 @@ def show_requests(
         shown += 1
         delay = DelayMode(settings.api.delay)
         body = body_of(request, campaign=name, now=now, delay=delay).decode()
-        put(body if options.source.json else f"row {request.row}: {body}")
+        if options.source.json:
+            put_json(body)
+        else:
+            put(one_line(f"row {request.row}: {body}"))
     would = counted(shown, "request")
     say(f"Dry run: {would} would be sent. Nothing was sent, nothing was written.")
     return 0

@@ -26,7 +26,7 @@ from dispatcher.cli.reading import (
 from dispatcher.cli.recording import forgotten_if_refused, record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
-from dispatcher.cli.terminal import counted, is_interactive, put, say
+from dispatcher.cli.terminal import counted, is_interactive, put_json, say
 from dispatcher.cli.times import stop_moment
 from dispatcher.config import (
     BASE_URL_VARIABLE,
@@ -112,7 +112,7 @@ class _Run:
     def tell_json(self) -> None:
         if self.options.source.json and not self.options.dry_run:
             facts = replace(self.facts, finished_at=datetime.now(tz=UTC))
-            put(json.dumps(run_json(facts), ensure_ascii=False))
+            put_json(json.dumps(run_json(facts), ensure_ascii=False))
 
     def execute(self, stack: ExitStack) -> int:
         options = self.options

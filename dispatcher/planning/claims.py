@@ -71,6 +71,8 @@ class Claims:
             row: Row number, from 1.
             content: Hash of what the row asks for; None for a row that was called before.
         """
+        if self._records.count * 3 > self._mask * 2:
+            self._grow()
         name = bytes.fromhex(key)
         short = 0 if content is None else (content & _CONTENT) or 1
         number = int.from_bytes(name, "big")
@@ -84,8 +86,6 @@ class Claims:
             slot = slot + 1 & mask
         self._records.append(name, row, short)
         slots[slot] = tag | self._records.count
-        if self._records.count * 3 > mask * 2:
-            self._grow()
         return None
 
     def _lay_out(self, bits: int) -> None:

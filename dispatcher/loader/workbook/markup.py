@@ -27,7 +27,9 @@ SPREADSHEET_NAMESPACES = (
 
 Attributes = Mapping[str, str]
 _MARKUP_PARTS = (".xml", ".rels", ".vml")
-_ENCODINGS = frozenset({"utf-8", "utf-16", "us-ascii", "iso-8859-1"})  # those expat knows itself
+_ENCODINGS = frozenset(  # those expat knows itself
+    {"utf-8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "iso-8859-1"}
+)
 _SEPARATOR = "}"
 
 

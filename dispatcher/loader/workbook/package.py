@@ -59,14 +59,10 @@ class Package:
         Raises:
             SheetRefused: No zip, damaged, encrypted, too many parts, two parts of one name,
                 too much to unpack.
+            OSError: It is not there or may not be read.
         """
         self.file = file
-        try:
-            self._source = path.open("rb")
-        except OSError as problem:
-            raise SheetRefused(
-                f"{file}: cannot be read: {problem.strerror}", hint="check its path and permissions"
-            ) from problem
+        self._source = path.open("rb")
         try:
             self._archive = self._opened()
             self._parts = self._judged(self._archive.infolist())

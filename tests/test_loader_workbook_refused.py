@@ -215,6 +215,12 @@ def test_a_part_that_unpacks_to_a_bomb_is_refused(refused: Refused) -> None:
     assert "zip bomb" in refused(packed(parts)).message
 
 
+def test_a_table_of_styles_larger_than_any_real_one_is_refused(refused: Refused) -> None:
+    styles = f"<styleSheet><cellXfs>{'<xf/>' * 4_000_000}</cellXfs></styleSheet>"
+
+    assert "larger than any real one" in refused(packed(parts_of() | {STYLES: styles})).message
+
+
 def test_much_to_unpack_in_all_is_refused(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -318,11 +318,20 @@ class Pool:
         return is_first or self._settings.repeat_after_hours == 0
 
     async def _look(self, client: Client) -> bool:
-        slot = await self._slots.next()
-        await asyncio.sleep(max(0.0, slot - self._clock.monotonic()))
-        self._slots.started(self._clock.monotonic())
+        if not await self._may_look():
+            return False
         answer = await client.look("/v1/credits")
         return isinstance(answer, Reply) and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    async def _may_look(self) -> bool:
+        """Wait for a slot, also in a hold; True with the start noted, False after a stop."""
+        moment = await self._slots.next()
+        while await self._traffic.going_until(moment):
+            moment = self._slots.earliest(now := self._clock.monotonic())
+            if moment <= now:
+                self._slots.started(now)
+                return True
+        return False
 
     def _body(self, call: DueCall, now: datetime) -> bytes:
         return body_of(

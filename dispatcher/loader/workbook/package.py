@@ -17,7 +17,7 @@ MOST_PARTS = 10_000
 MOST_UNPACKED = 4 * 1024**3  # bytes; a million rows of twelve columns are about half of one GiB
 MOST_RATIO = 200  # unpacked to packed; sheets stay under 50, styled empty rows included
 RATIO_MATTERS_FROM = 32 * 1024**2  # bytes unpacked: small files may pack as well as they like
-CHUNK = 64 * 1024  # bytes
+CHUNK = 16 * 1024  # bytes; what fits the processor's cache is parsed fastest
 
 _DIRECTORY_LIMIT = MOST_PARTS * 512  # bytes of the zip's table of contents
 _END_RECORD = struct.Struct("<4s4H2LH")

@@ -56,7 +56,7 @@ class Bench:
                 unit="s",
                 ours=ours.cpu_seconds,
                 peer=peer,
-                theirs=theirs and theirs.cpu_seconds,
+                theirs=theirs.cpu_seconds if theirs else None,
             )
             if theirs:
                 yield Figure(

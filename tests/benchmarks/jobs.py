@@ -132,7 +132,7 @@ def _write_xlsx_by_openpyxl(path: Path, count: int) -> None:
 
 
 def _write_xlsx_by_xlsxwriter(path: Path, count: int) -> None:
-    from xlsxwriter import Workbook
+    from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
     with Workbook(path, {"constant_memory": True, "strings_to_formulas": False}) as book:
         sheet = book.add_worksheet()

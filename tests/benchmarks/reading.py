@@ -75,7 +75,7 @@ def _largest(bench: Bench, form: _Form) -> Iterator[Figure]:
         name=f"{name}: peak by that of {bench.usual_rows:,} rows",
         unit="",
         ours=peak / bench.check(form.name, bench.usual_rows).peak_megabytes,
-        at_most=form.growth and bench.bound(form.growth),
+        at_most=bench.bound(form.growth) if form.growth else None,
     )
 
 

@@ -35,8 +35,8 @@ _HEADERS = (
     "due_date",
     "note",
 )
-_FIRST = "Ana Luis Marta José Lucía Pedro Sofía Juan Inés Raúl Elena Hugo".split()
-_LAST = "Pérez Gómez Díaz Ruiz Sosa Vega Núñez Ríos Castro Molina Ortiz".split()
+_FIRST = ("Ana", "Luis", "Marta", "José", "Lucía", "Pedro", "Sofía", "Juan", "Inés", "Raúl")
+_LAST = ("Pérez", "Gómez", "Díaz", "Ruiz", "Sosa", "Vega", "Núñez", "Ríos", "Castro", "Molina")
 _CITIES = ("Córdoba", "Rosario", "Salta", "Mendoza", "La Plata", "Santa Fe")
 _NOTES = ("llamar de tarde", "prefiere WhatsApp & correo", "", "", "")
 
@@ -81,7 +81,7 @@ _PARTS = {
 
 def rows(count: int) -> Iterator[tuple[str, ...]]:
     """Make the rows: the text of each cell; a date as Excel's number of days."""
-    chance = random.Random(_SEED)  # noqa: S311
+    chance = random.Random(_SEED)
     for number in range(count):
         yield (
             str(uuid.UUID(int=chance.getrandbits(128), version=4)),

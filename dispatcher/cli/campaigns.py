@@ -11,7 +11,7 @@ from pathlib import Path
 from dispatcher.cli import results
 from dispatcher.cli.job import last_snapshot, unknown_campaign
 from dispatcher.cli.reading import STANDARD_INPUT, find_settings
-from dispatcher.cli.terminal import one_line, plain_json, put, put_json, say
+from dispatcher.cli.terminal import one_line, put, put_json, say
 from dispatcher.config import Settings, default_ledger
 from dispatcher.errors import SheetRefused, UsageProblem
 from dispatcher.ledger import KnownRun, Ledger, open_ledger, read_ledger
@@ -57,7 +57,10 @@ def show_status(campaign: str, *, ledger: str, config: Path | None, json: bool) 
     if opened is None:
         if campaign:
             raise UsageProblem(f"there is no ledger at {place}, so no campaign {campaign!r}")
-        put(json_text.dumps({"ledger": place, "campaigns": []}) if json else _no_ledger(place))
+        if json:
+            put_json(json_text.dumps({"ledger": place, "campaigns": []}))
+        else:
+            put(f"There is no ledger at {place} yet: nothing was run.")
         return 0
     with opened:
         known = opened.campaigns()
@@ -69,7 +72,7 @@ def show_status(campaign: str, *, ledger: str, config: Path | None, json: bool) 
         shown = [_shown(opened, each, settings) for each in known]
         shown.sort(key=lambda s: (not s.is_unfinished, s.campaign.name))
         if json:
-            put(plain_json(_as_json(opened, shown)))
+            put_json(_as_json(opened, shown))
         else:
             put(one_line(f"Ledger: {opened.location}"))
             for each in shown:
@@ -102,7 +105,8 @@ def write_results_again(
         written, standing = _write(opened, known, settings, target)
     if json:
         counts = {word.value: number for word, number in standing.counts.items()}
-        put_json({"campaign": name, "results": str(written.path), "counts": counts})
+        told = {"campaign": name, "results": str(written.path), "counts": counts}
+        put_json(json_text.dumps(told))
     say(one_line(f"Results: {written.path}"))
     return exit_status(standing.counts, stopped=None, signal_number=None)
 
@@ -287,7 +291,3 @@ def _as_json(ledger: Ledger, shown: list[_Shown]) -> str:
         },
         ensure_ascii=False,
     )
-
-
-def _no_ledger(place: str) -> str:
-    return f"There is no ledger at {place} yet: nothing was run."

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from dispatcher.cli.options import SheetOptions
 from dispatcher.cli.problems import ProblemSheet
 from dispatcher.cli.reading import CampaignSheet, FoundSettings, find_settings, opened, pairs_of
-from dispatcher.cli.terminal import one_line, plain_json, put, say
+from dispatcher.cli.terminal import one_line, put, put_json, say
 from dispatcher.config import overlay
 from dispatcher.model import CallRequest, Carried, PlannedRow, Remark, RowProblem, Skip
 from dispatcher.planning import body_of, layout_needs, past_schedule
@@ -72,7 +72,7 @@ def check_sheet(options: SheetOptions) -> int:
             tally.add(row, now)
         remarks = (*campaign.remarks(), *_own_remarks(campaign))
         if options.json:
-            put(plain_json(_as_json(campaign, tally, remarks, now)))
+            put_json(_as_json(campaign, tally, remarks, now))
         else:
             _show(campaign, tally, remarks, found, now)
             problems.say_written()
@@ -156,7 +156,7 @@ def _recognised(campaign: CampaignSheet, found: FoundSettings) -> Iterator[str]:
     how += [head.encoding] if head.encoding else []
     how += [f"delimiter {_delimiter(head.delimiter)}"] if head.delimiter else []
     yield one_line(f"{head.file}: {', '.join(how)}, header in row {head.header_row}")
-    yield one_line(f"Configuration: {found.path or 'none found, defaults apply'}")
+    yield f"Configuration: {found.path or 'none found, defaults apply'}"
     yield one_line(f"Campaign: {campaign.plan.campaign}")
     for name, column in layout.fields:
         yield one_line(f'  {name} <- "{head.headers[column]}"')

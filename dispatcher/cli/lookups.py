@@ -43,9 +43,9 @@ def show_credits(*, config: Path | None, json: bool) -> int:
     if balance is None:
         raise LookUpFailed("the API answered without a balance")
     if json:
-        put_json({"credits": balance})
+        put_json(json_text.dumps({"credits": balance}))
     else:
-        put(one_line(f"Credits: {balance}"))
+        put(f"Credits: {balance}")
     return 0
 
 
@@ -101,7 +101,7 @@ def _items(answer: object) -> list[_Listed]:
 def _show(items: list[_Listed], names: tuple[str, ...], *, json: bool) -> None:
     kept = [{name: item[name] for name in names if name in item} for item in items]
     if json:
-        put_json(kept)
+        put_json(json_text.dumps(kept, ensure_ascii=False))
         return
     for item in kept:
         put(one_line("  ".join(str(item[name]) for name in names if item.get(name))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_text
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,16 +66,18 @@ def purge_ledger(
     if found.free:
         say(f"Purged: {counted(len(found.free), 'campaign')}. Sheets and results are not touched.")
     if json:
-        put_json(
-            {
-                "purged": [p.campaign.name for p in found.free],
-                "left_out": [
-                    {"campaign": p.campaign.name, "why": [bar.value for bar in p.bars]}
-                    for p in found.barred
-                ],
-            }
-        )
+        put_json(json_text.dumps(_as_json(found), ensure_ascii=False))
     return 0
+
+
+def _as_json(found: _Sorted) -> dict[str, object]:
+    return {
+        "purged": [prospect.campaign.name for prospect in found.free],
+        "left_out": [
+            {"campaign": prospect.campaign.name, "why": [bar.value for bar in prospect.bars]}
+            for prospect in found.barred
+        ],
+    }
 
 
 def _age(text: str) -> timedelta:

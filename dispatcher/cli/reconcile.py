@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Sequence
@@ -83,7 +84,8 @@ def reconcile_campaign(options: ReconcileOptions) -> int:
         left = len(ledger.doubts.of(campaign.id))
     placed = sum(finding.is_placed for finding in findings)
     if options.json:
-        put_json(_as_json(campaign, findings, left=left, results=results))
+        told = _as_json(campaign, findings, left=left, results=results)
+        put_json(json.dumps(told, ensure_ascii=False))
     if findings:
         say(f"Found and now placed: {placed} of {counted(len(findings), 'uncertain call')}.")
     else:
@@ -97,11 +99,13 @@ def reconcile_before(job: Job) -> None:
     """
     Look for what earlier runs of the campaign left uncertain, before a run places anything.
 
-    Best effort: at most as many calls as the API's list allows in a minute, the latest first; an
-    API that does not answer as documented leaves everything as it is.
+    Not where it was asked not to. Best effort: at most as many calls as the API's list allows in
+    a minute, the latest first; an API that does not answer as documented leaves all as it is.
     """
+    if not job.options.reconcile or job.api.purpose is not Purpose.REAL:
+        return
     uncertain = job.ledger.doubts.of(job.campaign.id)
-    if not uncertain or job.api.purpose is not Purpose.REAL:
+    if not uncertain:
         return
     some = uncertain[:_MOST_BEFORE_A_RUN]
     say(

@@ -14,7 +14,7 @@ from dispatcher.cli.campaigns import ledger_place
 from dispatcher.cli.dry_run import show_requests
 from dispatcher.cli.job import Api, Job, last_snapshot, unknown_campaign
 from dispatcher.cli.live import Lived, live
-from dispatcher.cli.options import RunOptions
+from dispatcher.cli.options import RunOptions, SheetOptions
 from dispatcher.cli.reading import (
     STANDARD_INPUT,
     CampaignSheet,
@@ -24,10 +24,11 @@ from dispatcher.cli.reading import (
     pairs_of,
 )
 from dispatcher.cli.reconcile import reconcile_before
-from dispatcher.cli.recording import record
+from dispatcher.cli.recording import forgotten_if_refused, record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
 from dispatcher.cli.terminal import counted, is_interactive, one_line, put_json, say
+from dispatcher.cli.times import stop_moment
 from dispatcher.config import (
     BASE_URL_VARIABLE,
     LEDGER_VARIABLE,
@@ -78,8 +79,20 @@ def run_sheet(options: RunOptions) -> int:
         run.facts = replace(run.facts, message=error.message, exit_code=error.exit_code)
         run.tell_json()
         raise
+    except Exception as bug:
+        said = f"unexpected error: {type(bug).__name__}"
+        run.facts = replace(run.facts, message=said, exit_code=DispatcherError.exit_code)
+        run.tell_json()
+        raise
     run.tell_json()
     return status
+
+
+def tell_refusal(message: str) -> None:
+    """Print the JSON of a run that could not begin because its options make no sense."""
+    run = _Run(RunOptions(source=SheetOptions(json=True)))
+    run.facts = replace(run.facts, message=message, exit_code=UsageProblem.exit_code)
+    run.tell_json()
 
 
 class _Run:
@@ -100,7 +113,7 @@ class _Run:
     def tell_json(self) -> None:
         if self.options.source.json and not self.options.dry_run:
             facts = replace(self.facts, finished_at=datetime.now(tz=UTC))
-            put_json(run_json(facts))
+            put_json(json.dumps(run_json(facts), ensure_ascii=False))
 
     def execute(self, stack: ExitStack) -> int:
         options = self.options
@@ -115,11 +128,12 @@ class _Run:
         )
         self.facts = replace(self.facts, ledger=ledger.location, purpose=api.purpose)
         campaign = self._claim(stack, ledger, sheet, settings, api)
-        target = self._target(ledger, campaign, sheet)
-        if left_over := ledger.settle_left_over(campaign.id, at=self.facts.started_at):
-            calls = counted(left_over, "call")
-            say(f"Now uncertain: {calls} that an earlier run was placing when it died.")
-        snapshot = self._snapshot(ledger, campaign, sheet)
+        with forgotten_if_refused(ledger, campaign):
+            target = self._target(ledger, campaign, sheet)
+            if left_over := ledger.settle_left_over(campaign.id, at=self.facts.started_at):
+                calls = counted(left_over, "call")
+                say(f"Now uncertain: {calls} that an earlier run was placing when it died.")
+            snapshot = self._snapshot(ledger, campaign, sheet)
         job = Job(
             options=options,
             settings=settings,
@@ -130,12 +144,12 @@ class _Run:
             target=target,
             config=found.path,
         )
-        if options.reconcile:
-            reconcile_before(job)
+        reconcile_before(job)
         return self._place(job)
 
     def _refuse_nonsense(self) -> None:
         source = self.options.source
+        stop_moment(self.options.stop_at, timezone="")
         if not source.path and not source.campaign:
             raise UsageProblem(
                 "there is nothing to run",
@@ -280,7 +294,9 @@ class _Run:
         if due.count and not self.options.yes:
             asking.confirm(due.count)
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
-        lived = live(job.pool, due=due.count, quietness=self._quietness(due))
+        is_quiet = self.options.quiet or not due.count
+        quietness = Quietness.QUIET if is_quiet else Quietness.NORMAL
+        lived = live(job.pool, due=due.count, quietness=quietness)
         finished_at = datetime.now(tz=UTC)
         self._show_unrecorded(lived)
         ended = RunEnd(
@@ -291,9 +307,6 @@ class _Run:
         if not lived.dispatched.unrecorded:
             job.ledger.end_run(run_id, ended)
         return self._write(job, lived, finished_at)
-
-    def _quietness(self, due: asking.Due) -> Quietness:
-        return Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
 
     def _write(self, job: Job, lived: Lived, finished_at: datetime) -> int:
         done = lived.dispatched
@@ -329,8 +342,7 @@ class _Run:
         """A call id that the ledger could not take must not be lost: a person can write it down."""
         placed = [u for u in lived.dispatched.unrecorded if u.outcome.call_id]
         for unrecorded in placed:
-            placed_id = one_line(unrecorded.outcome.call_id)
-            say(f"NOT RECORDED: row {unrecorded.row} was placed: {placed_id}")
+            say(f"NOT RECORDED: row {unrecorded.row} was placed: {unrecorded.outcome.call_id}")
         if lived.dispatched.unrecorded:
             raise StorageFailed(
                 lived.dispatched.message,

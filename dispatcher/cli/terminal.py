@@ -36,18 +36,17 @@ def say(text: str = "") -> None:
 
 
 def put(text: str) -> None:
-    """Write a line of data to stdout; a pipe that is gone is no reason to stop."""
-    _write(sys.stdout, text)
+    """Write a line for a person to stdout; a pipe that is gone is no reason to stop."""
+    _write(sys.stdout, plain(text))
 
 
-def put_json(value: object) -> None:
-    """Write a value as one line of JSON on stdout."""
-    put(plain_json(json.dumps(value, ensure_ascii=False)))
+def put_json(text: str) -> None:
+    """
+    Write a JSON value to stdout; a pipe that is gone is no reason to stop.
 
-
-def plain_json(text: str) -> str:
-    """Return JSON that says the same, with what could steer a terminal as JSON's own escapes."""
-    return text if text.isprintable() else "".join(map(_json_shown, text))
+    It says exactly what was given; what could steer a terminal stands as JSON's own escape.
+    """
+    _write(sys.stdout, text if text.isprintable() else "".join(map(_json_shown, text)))
 
 
 def say_error(error: DispatcherError) -> None:

@@ -53,6 +53,7 @@ def open_legacy(
 
     Raises:
         SheetRefused: It cannot be read, or it does not say which sheet or row is meant.
+        OSError: It is not there or may not be read.
     """
     stamp = FileStamp.of(path)
     if format != _XLS:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from dispatcher.errors import SheetRefused
 from dispatcher.loader.options import ReadOptions, Wanted
 from dispatcher.loader.sheet import FileStamp, Sheet
 from dispatcher.loader.workbook.cells import Book
@@ -47,11 +46,9 @@ def open_workbook(path: Path, *, file: str, options: ReadOptions, wanted: Wanted
 
     Raises:
         SheetRefused: It cannot be read exactly, or it does not say which sheet or row is meant.
+        OSError: It is not there or may not be read.
     """
-    try:
-        stamp = FileStamp.of(path)
-    except OSError as problem:
-        raise SheetRefused(f"{file}: cannot be read: {problem.strerror}") from problem
+    stamp = FileStamp.of(path)
     with Package(path, file=file) as package:
         judge_prologs(package)
         contents = contents_of(package)

@@ -103,6 +103,13 @@ def test_an_xls_workbook_is_read(tmp_path: Path) -> None:
     assert found[-1].flaws[0].message.startswith("B9 holds a number of 16")
 
 
+def test_the_name_of_the_file_does_not_matter(tmp_path: Path) -> None:
+    path = write_xls(tmp_path / "a.xlsx", {"S": [("id",), ("x",)]})
+
+    with opened(path, "xls") as sheet:
+        assert [row.cells for row in sheet.rows()] == [("x",)]
+
+
 def test_a_sheet_that_begins_elsewhere_keeps_its_rows_and_columns(tmp_path: Path) -> None:
     rows: Rows = [(), (), (None, "id"), (None, 1234567890123456.0)]
 
@@ -114,13 +121,13 @@ def test_a_sheet_that_begins_elsewhere_keeps_its_rows_and_columns(tmp_path: Path
 
 
 def test_more_rows_than_the_outline_holds_are_read(tmp_path: Path) -> None:
-    rows: Rows = [("id",), *((f"n{n}",) for n in range(100))]
+    rows: Rows = [("id",), *((f"n{n}",) for n in range(1000))]
     path = write_xls(tmp_path / "a.xls", {"S": rows})
 
     with opened(path, "xls") as sheet:
-        assert sum(1 for _ in sheet.rows()) == 100
-    with opened(path, "xls", header_row=40) as sheet:
-        assert sheet.head.headers == ("n38",)
+        assert sum(1 for _ in sheet.rows()) == 1000
+    with opened(path, "xls", header_row=940) as sheet:
+        assert sheet.head.headers == ("n938",)
         assert sum(1 for _ in sheet.rows()) == 61
 
 
@@ -256,14 +263,14 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = write_xls(tmp_path / "a.xls", {"S": [("id",)]})
     path.write_bytes(path.read_bytes()[:3000])
 
-    assert "damaged workbook" in refusal(path, "xls").message
+    assert "damaged or protected workbook" in refusal(path, "xls").message
 
 
 def test_a_file_that_calamine_cannot_open_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.xls"
     path.write_bytes(b"no workbook")
 
-    assert "damaged workbook" in refusal(path, "xls").message
+    assert "damaged or protected workbook" in refusal(path, "xls").message
 
 
 def test_an_encrypted_ods_is_refused_as_protected(tmp_path: Path) -> None:
@@ -283,7 +290,10 @@ def test_an_encrypted_ods_is_refused_as_protected(tmp_path: Path) -> None:
     path.write_bytes(target.getvalue())
 
     problem = refusal(path, "ods")
+    answer = io.StringIO()
+    reader.main([str(path), "ods"], answer)
 
+    assert answer.getvalue() == '"protected"\n'
     assert "password-protected" in problem.message
     assert "without a password" in problem.hint
 
@@ -323,22 +333,21 @@ def test_a_missing_file_is_left_to_the_way_in(tmp_path: Path) -> None:
 
 
 def test_the_process_answers_in_lines(tmp_path: Path) -> None:
-    path = write_xls(tmp_path / "a.xls", {"S": [("id",), ("x",)], "T": []}, hidden=("T",))
+    path = write_xls(tmp_path / "a.xls", {"S": [("id",), (), ("x", 1e15)], "T": []}, hidden=("T",))
     outline, rows, broken = io.StringIO(), io.StringIO(), io.StringIO()
 
-    reader.main([str(path)], outline)
-    reader.main([str(path), "0"], rows)
-    reader.main([str(tmp_path / "no.xls")], broken)
+    reader.main([str(path), "xls"], outline)
+    reader.main([str(path), "xls", "0"], rows)
+    reader.main([str(tmp_path / "no.xls"), "xls"], broken)
 
     assert [json.loads(line) for line in outline.getvalue().splitlines()] == [
-        ["S", True, True, [[1, ["id"], []], [2, ["x"], []]]],
-        ["T", False, True, []],
+        ["S", True, True, [], [[1, ["id"], []], [3, ["x", "1000000000000000"], [1]]]],
+        ["T", False, True, [], []],
         "done",
     ]
     assert [json.loads(line) for line in rows.getvalue().splitlines()] == [
-        [],
         [1, ["id"], []],
-        [2, ["x"], []],
+        [3, ["x", "1000000000000000"], [1]],
         "done",
     ]
     assert broken.getvalue() == '"unreadable"\n'

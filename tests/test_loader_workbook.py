@@ -376,7 +376,7 @@ def test_what_only_the_reader_sees_is_a_flaw(
 def test_a_row_with_nothing_but_an_error_is_no_blank_row(packed: Pack) -> None:
     (row,) = rows_of(simple(packed, '<row r="2"><c r="A2" t="e"><v>#REF!</v></c></row>'))
 
-    assert row.cells == ("", "")
+    assert row.cells == ("#REF!", "")
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,11 @@ GOOD = packed(parts_of())
         (packed(parts_of() | {STYLES: "<x>"}), "styles.xml is not valid XML"),
         (packed(parts_of() | {BOOK_LINKS: "<Relationships/>"}), 'sheet "S" is missing'),
         (
+            packed(parts_of() | {BOOK: '<workbook><sheets><sheet name="S"/></sheets></workbook>'}),
+            'sheet "S" is missing',
+        ),
+        (packed(parts_of(after="<x>" * 50_000 + "</x>" * 50_000)), "endless"),
+        (
             packed({name: text for name, text in parts_of().items() if name != SHEET}),
             "sheet1.xml is missing",
         ),

@@ -455,7 +455,7 @@ def test_what_openpyxl_writes_comes_back(tmp_path: Path) -> None:
         "30:02",
         "Hello bold end",
         "",
-        "",
+        "#N/A",
     )
     assert [(f.kind, f.column, f.message[:2]) for f in row.flaws] == [
         (FlawKind.NO_VALUE, 7, "H2"),

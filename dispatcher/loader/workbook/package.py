@@ -61,6 +61,7 @@ class Package:
                 too much to unpack.
             OSError: It is not there or may not be read.
         """
+        self.path = path
         self.file = file
         self._source = path.open("rb")
         try:

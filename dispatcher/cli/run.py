@@ -294,9 +294,8 @@ class _Run:
         if due.count and not self.options.yes:
             asking.confirm(due.count)
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
-        is_quiet = self.options.quiet or not due.count
-        quietness = Quietness.QUIET if is_quiet else Quietness.NORMAL
-        lived = live(job.pool, due=due.count, quietness=quietness)
+        shown = Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
+        lived = live(job.pool, due=due.count, quietness=shown)
         finished_at = datetime.now(tz=UTC)
         self._show_unrecorded(lived)
         ended = RunEnd(

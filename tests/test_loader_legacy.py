@@ -341,13 +341,13 @@ def test_the_process_answers_in_lines(tmp_path: Path) -> None:
     reader.main([str(tmp_path / "no.xls"), "xls"], broken)
 
     assert [json.loads(line) for line in outline.getvalue().splitlines()] == [
-        ["S", True, True, [], [[1, ["id"], []], [3, ["x", "1000000000000000"], [1]]]],
+        ["S", True, True, [], [[1, ["id"], [], []], [3, ["x", "1000000000000000"], [1], []]]],
         ["T", False, True, [], []],
         "done",
     ]
     assert [json.loads(line) for line in rows.getvalue().splitlines()] == [
-        [1, ["id"], []],
-        [3, ["x", "1000000000000000"], [1]],
+        [1, ["id"], [], []],
+        [3, ["x", "1000000000000000"], [1], []],
         "done",
     ]
     assert broken.getvalue() == '"unreadable"\n'

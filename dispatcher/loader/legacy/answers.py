@@ -4,8 +4,11 @@ from __future__ import annotations
 
 READER = "dispatcher.loader.legacy.reader"
 
-Row = tuple[int, list[str], list[int]]
-"""Row number, texts (at least one of them not empty), indices of numbers with too many digits."""
+Row = tuple[int, list[str], list[int], list[int]]
+"""
+Row number, texts (at least one of them not empty), indices of numbers with too many digits, indices
+of error cells (whose texts are the errors).
+"""
 
 Block = tuple[int, int, int, int]
 """Merged cells: first row and column, last row and column, all from 0."""

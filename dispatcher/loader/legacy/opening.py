@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, cast
 
@@ -33,9 +34,12 @@ from dispatcher.loader.workbook.shaping import (
 from dispatcher.model import Flaw, FlawKind, Remark, SheetHead, SheetRow
 
 _XLS = "xls"  # the others are zip archives
+_PYTHON = {"PYTHONIOENCODING": "utf-8"}
+# The libraries below pandas would take memory for a thread on every core.
+_ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _LIMITS = (
-    "hidden rows and columns, number formats (percentages, leading zeros) and error cells such as"
-    " #N/A (read as empty) cannot be seen in this format: save it as .xlsx to be sure"
+    "hidden rows and columns and number formats (percentages, leading zeros) cannot be seen in this"
+    " format: save it as .xlsx to be sure"
 )
 
 
@@ -131,7 +135,7 @@ class _Source:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": _search_path(), "PYTHONIOENCODING": "utf-8"},
+            env={**os.environ, **_ONE_THREAD, **_PYTHON, "PYTHONPATH": _search_path()},
         ) as process:
             try:
                 yield from self._answers(cast("IO[bytes]", process.stdout))
@@ -166,14 +170,12 @@ def _same(preview: Preview) -> Preview:
 
 
 def _raw_row(row: Row) -> RawRow:
-    number, cells, long = row
+    number, cells, long, errors = row
+    faults = [(FlawKind.LONG_NUMBER, column, LONG_NUMBER) for column in long]
+    faults += [(FlawKind.ERROR_CELL, column, cells[column]) for column in errors]
     flaws = tuple(
-        Flaw(
-            kind=FlawKind.LONG_NUMBER,
-            column=column,
-            message=f"{cell_name(column, number)} holds {LONG_NUMBER}",
-        )
-        for column in long
+        Flaw(kind=kind, column=column, message=f"{cell_name(column, number)} holds {what}")
+        for kind, column, what in sorted(faults, key=itemgetter(1))
     )
     return RawRow(number=number, cells=cells, flaws=flaws)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def test_status_and_results_of_a_live_run_change_nothing(world: World) -> None:
 
 
 def test_a_second_run_of_the_campaign_is_turned_away(world: World) -> None:
-    sheet = world.sheet("cobranzas.csv", range(40))
+    sheet = world.sheet("cobranzas.csv", range(600))
     first = world.start(*world.campaign(sheet, "20/second"))
     world.wait_until_placed(1, first)
 
@@ -129,6 +130,7 @@ def test_a_second_run_of_the_campaign_is_turned_away(world: World) -> None:
     assert code == 7
     assert json.loads(out)["message"] in err
     assert 'campaign "cobranzas" is being run by' in err
+    assert "dispatcher stop cobranzas" in err
     assert set(world.placed().values()) == {1}
 
 
@@ -156,6 +158,43 @@ def test_a_signal_finishes_what_is_in_flight_and_writes_the_results(
     assert ended["counts"]["pending"] == 200 - len(placed)
     by_status = Counter(r["call_status"] for r in rows_of(Path(ended["results"])))
     assert by_status == {"placed": len(placed), "pending": 200 - len(placed)}
+
+
+def test_a_run_that_is_asked_to_stop_ends_within_a_second_as_with_ctrl_c(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(400))
+    process = world.start(*world.campaign(sheet, "40/second"))
+    world.wait_until_placed(10, process)
+
+    code, _, said = world.run("stop", "Cobranzas")
+    asked = time.monotonic()
+    out, err = process.communicate(timeout=60)
+
+    assert time.monotonic() - asked < 10  # a second and a noisy machine
+    ended = json.loads(out)
+    placed = world.placed()
+    assert code == 0
+    assert 'Asked the run of "cobranzas" by ' in said
+    assert (process.returncode, ended["exit_code"], ended["stopped"]) == (143, 143, "asked"), err
+    assert "Asked to stop: no new call" in err
+    assert "asked to by" in ended["message"]
+    assert ended["counts"]["placed"] == len(placed) < 400
+    assert ended["counts"]["pending"] == 400 - len(placed)
+    assert ended["counts"]["uncertain"] == 0
+
+
+def test_stop_says_when_no_run_is_live_and_the_next_run_is_not_stopped(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(5))
+    assert world.run(*world.campaign(sheet, "unlimited"), "--limit", "2")[0] == 0
+
+    code, _, said = world.run("stop", "cobranzas")
+    unknown, _, unknown_said = world.run("stop", "another")
+    after, _, err = world.run(*world.campaign(sheet, "unlimited"))
+
+    assert (code, said) == (0, 'No run of the campaign "cobranzas" is live.\n')
+    assert unknown == 2
+    assert "it knows: cobranzas" in unknown_said
+    assert after == 0, err
+    assert len(world.placed()) == 5
 
 
 def test_two_campaigns_at_once_both_finish_and_a_shared_contact_is_called_once(

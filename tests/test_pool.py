@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -334,6 +334,29 @@ def test_after_a_stop_calls_in_flight_are_recorded_and_nothing_else_starts(recor
     assert done.stopped is StopWord.SIGNAL
     assert world.states() == {"placed": api.asked.total(), "pending": 40 - api.asked.total()}
     assert done.counts[CallStatus.PLACED] == api.asked.total() < 20
+
+
+def test_a_run_that_was_asked_to_stop_before_it_began_places_no_call(record: Record) -> None:
+    world = record(*people(4))
+    world.ledger.ask_to_stop(CAMPAIGN, at=NOW)
+
+    done, api = run(world.pool)
+
+    assert done.stopped is StopWord.ASKED
+    assert done.message.startswith("asked to by ")
+    assert not api.asked
+    assert world.states() == {"pending": 4}
+
+
+def test_a_ledger_that_cannot_be_asked_stops_the_run(record: Record, tmp_path: Path) -> None:
+    world = record(*people(4))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+        database.execute("DROP TABLE stop_requests")
+
+    done, api = run(world.pool)
+
+    assert done.stopped is StopWord.LEDGER_FAILED
+    assert not api.asked
 
 
 def test_an_abort_makes_what_began_uncertain_and_leaves_the_rest_pending(record: Record) -> None:

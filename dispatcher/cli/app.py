@@ -241,6 +241,14 @@ def resolve(
 
 
 @app.command()
+def stop(campaign: Campaign, *, ledger: opt.Ledger = "", config: opt.Config = None) -> int:
+    """Ask a live run, also another user's, to end as with Ctrl-C."""
+    from dispatcher.cli.stop import stop_run
+
+    return stop_run(campaign, ledger=ledger, config=config)
+
+
+@app.command()
 def sandbox(
     *,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0 for a free one.")] = 8400,

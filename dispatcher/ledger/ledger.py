@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Self
 
-from dispatcher.errors import StorageFailed
 from dispatcher.ledger import (
     campaigns,
     committing,
@@ -21,6 +20,7 @@ from dispatcher.ledger import (
     settling,
     snapshots,
 )
+from dispatcher.ledger.holding import Holding
 from dispatcher.ledger.standing import recent_from
 from dispatcher.ledger.storage import Storage
 from dispatcher.ledger.values import (
@@ -72,7 +72,7 @@ class Ledger:
         self.id = ledger_id
         self.purpose = purpose
         self._storage = storage
-        self._held: set[str] = set()
+        self._holding = Holding(storage)
         self._packers = committing.Packers()
 
     def __enter__(self) -> Self:
@@ -129,25 +129,26 @@ class Ledger:
 
     # The lock
 
-    @contextmanager
-    def hold(self, campaign_name: str) -> Iterator[None]:
+    def hold(self, campaign_name: str) -> AbstractContextManager[None]:
         """
         Hold the campaign's kernel lock; however the process ends, the lock ends with it.
 
         Raises:
             CampaignHeld: Another run holds it; the message says who, where and since when.
         """
-        self._storage.must_be_writable()
-        with lock.hold(self._storage.locks, campaign_name):
-            self._held.add(campaign_name)
-            try:
-                yield
-            finally:
-                self._held.discard(campaign_name)
+        return self._holding.hold(campaign_name)
 
     def is_held(self, campaign_name: str) -> bool:
         """Tell whether a live run holds the campaign; takes nothing from it and writes nothing."""
         return lock.is_held(self._storage.locks, campaign_name)
+
+    def ask_to_stop(self, campaign_name: str, *, at: datetime) -> lock.Holder | None:
+        """Ask the live run of a campaign to end; return who runs it, None where nobody does."""
+        return self._holding.ask(campaign_name, at=at)
+
+    def stop_asked_by(self, campaign_name: str) -> str:
+        """Return who asked this process to end its run of a campaign it holds, or ""."""
+        return self._holding.asked_by(campaign_name)
 
     def settle_left_over(self, campaign_id: int, *, at: datetime) -> int:
         """
@@ -159,13 +160,8 @@ class Ledger:
         Returns:
             How many there were.
         """
-        self._must_hold(campaign_id)
+        self._holding.must_hold(campaign_id)
         return settling.settle_left_over(self._storage, campaign_id, at=at)
-
-    def _must_hold(self, campaign_id: int) -> None:
-        name = campaigns.name_of(self._storage, campaign_id)
-        if name not in self._held:
-            raise StorageFailed(f'campaign "{name}" is not held by this process')
 
     # Snapshots
 

@@ -178,6 +178,15 @@ runs = Table(
     Column("finished_at", Double),
 )
 
+# One for each holding of a lock that was asked to end; the token is in the lock file.
+stop_requests = Table(
+    "stop_requests",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("user", String, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
 results_files = Table(
     "results_files",
     metadata,

@@ -20,7 +20,6 @@ from dispatcher.model import (
     CallStatus,
     DueCall,
     Judgement,
-    Mark,
     MarkRefusal,
     NoReply,
     Outcome,
@@ -30,9 +29,10 @@ from dispatcher.model import (
     Verdict,
     Withdrawal,
 )
-from dispatcher.planning import body_of, contact_hash, due_at, past_schedule, request_digest
+from dispatcher.planning import body_of, contact_hash, past_schedule
 from dispatcher.policy import Conduct, judge, retry_after_seconds, used_up_seconds
 from dispatcher.pool.recorder import Recorder
+from dispatcher.pool.records import mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
@@ -42,13 +42,6 @@ MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in
 LATE_SECONDS = 1.0
 _ASIDE_SECONDS = 0.2
 _TICK_SECONDS = 0.25
-
-_STATE_AFTER = {
-    Verdict.PLACED: CallState.PLACED,
-    Verdict.REJECTED: CallState.REJECTED,
-    Verdict.UNCERTAIN: CallState.UNCERTAIN,
-    Verdict.NOT_SENT: CallState.PENDING,
-}
 
 
 class _Step(StrEnum):
@@ -111,6 +104,11 @@ class Pool:
         """Until when (monotonic seconds) and why the run waits, or None."""
         return self._conduct.held
 
+    @property
+    def stopped(self) -> StopWord | None:
+        """Why nothing begins any more, or None."""
+        return self._conduct.stopped
+
     def stop(self, word: StopWord, message: str) -> None:
         """Begin nothing more; calls in flight finish and are recorded."""
         self._traffic.stop(word, message)
@@ -141,6 +139,7 @@ class Pool:
             async with AsyncExitStack() as stack:
                 for _ in range(self._settings.workers):
                     self._clients.append(await stack.enter_async_context(self._connect()))
+                await self._check_asked()  # it may have been asked before it began
                 ticking = asyncio.create_task(self._tick())
                 await self._drain([self._work(client) for client in self._clients])
                 ticking.cancel()
@@ -167,8 +166,18 @@ class Pool:
     async def _tick(self) -> None:
         while True:
             self._check_time()
+            await self._check_asked()
             self._tell()
             await asyncio.sleep(_TICK_SECONDS)
+
+    async def _check_asked(self) -> None:
+        try:
+            who = await asyncio.to_thread(self._ledger.stop_asked_by, self._settings.campaign)
+        except StorageFailed as fault:
+            self.stop(StopWord.LEDGER_FAILED, fault.message)
+        else:
+            if who:
+                self.stop(StopWord.ASKED, f"asked to by {who}; run it again to continue")
 
     async def _dispatched(self) -> Dispatched:
         if self._conduct.stopped is None and await self._source.is_limited():
@@ -213,7 +222,7 @@ class Pool:
             self._slots.give_back(slot)
             return await self._give_up(call, past)
         body = self._body(call, now)
-        answer = await self._recorder.change(_mark_of(call, body, now))
+        answer = await self._recorder.change(mark_of(call, body, now))
         if isinstance(answer, MarkRefusal):
             self._slots.give_back(slot)
             return await self._refused(call, answer)
@@ -264,7 +273,7 @@ class Pool:
         self._traffic.observe(judgement, retry_after=asked)
 
     async def _record(self, call: DueCall, attempt: int, judgement: Judgement) -> None:
-        outcome = _outcome_of(call, attempt, judgement, self._clock.now())
+        outcome = outcome_of(call, attempt, judgement, self._clock.now())
         try:
             stored = await self._recorder.change(outcome)
         except BaseException:  # whatever it was: the id must still reach a person
@@ -328,31 +337,3 @@ class Pool:
             self.stop(StopWord.STOP_AT, "as asked, at the time set by --stop-at")
         elif settings.max_seconds and ran >= settings.max_seconds:
             self.stop(StopWord.MAX_MINUTES, "as asked, after the time set by --max-minutes")
-
-
-def _outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) -> Outcome:
-    return Outcome(
-        key=call.request.key,
-        attempt=attempt,
-        state=_STATE_AFTER[judgement.verdict],
-        verdict=judgement.verdict,
-        code=judgement.code,
-        message=judgement.message,
-        http_status=judgement.http_status,
-        call_id=judgement.call_id,
-        created_at=judgement.created_at,
-        excerpt=judgement.excerpt,
-        at=at,
-    )
-
-
-def _mark_of(call: DueCall, body: bytes, now: datetime) -> Mark:
-    return Mark(
-        key=call.request.key,
-        contact=call.request.contact,
-        state=call.state,
-        body=body,
-        request_digest=request_digest(call.request),
-        at=now,
-        due_at=due_at(call.request, now=now),
-    )

@@ -1,0 +1,45 @@
+"""What the ledger is told of a call: the wish to send it, and what came of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dispatcher.model import CallState, DueCall, Judgement, Mark, Outcome, Verdict
+from dispatcher.planning import due_at, request_digest
+
+_STATE_AFTER = {
+    Verdict.PLACED: CallState.PLACED,
+    Verdict.REJECTED: CallState.REJECTED,
+    Verdict.UNCERTAIN: CallState.UNCERTAIN,
+    Verdict.NOT_SENT: CallState.PENDING,
+}
+
+
+def outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) -> Outcome:
+    """Return the outcome of an attempt that ended at *at*."""
+    return Outcome(
+        key=call.request.key,
+        attempt=attempt,
+        state=_STATE_AFTER[judgement.verdict],
+        verdict=judgement.verdict,
+        code=judgement.code,
+        message=judgement.message,
+        http_status=judgement.http_status,
+        call_id=judgement.call_id,
+        created_at=judgement.created_at,
+        excerpt=judgement.excerpt,
+        at=at,
+    )
+
+
+def mark_of(call: DueCall, body: bytes, now: datetime) -> Mark:
+    """Return the wish to send *body* for a call now."""
+    return Mark(
+        key=call.request.key,
+        contact=call.request.contact,
+        state=call.state,
+        body=body,
+        request_digest=request_digest(call.request),
+        at=now,
+        due_at=due_at(call.request, now=now),
+    )

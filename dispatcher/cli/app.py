@@ -120,6 +120,7 @@ def run(
     json: opt.Json = False,
     results: opt.Results = None,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     rate: opt.Rate = "",
     workers: opt.Workers = 0,
     agent_id: opt.AgentId = "",
@@ -158,6 +159,7 @@ def run(
             source=source,
             results=results,
             ledger=ledger,
+            ledger_on_network=ledger_on_network,
             rate=rate,
             workers=workers,
             agent_id=agent_id,
@@ -183,13 +185,16 @@ def status(
     campaign: Annotated[str, typer.Argument(metavar="[CAMPAIGN]")] = "",
     *,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     json: opt.Json = False,
 ) -> int:
     """Show the campaigns with their counts, unfinished ones first, or one campaign."""
     from dispatcher.cli.campaigns import show_status
 
-    return show_status(campaign, ledger=ledger, config=config, json=json)
+    return show_status(
+        campaign, ledger=ledger, on_network=ledger_on_network, config=config, json=json
+    )
 
 
 @app.command()
@@ -198,6 +203,7 @@ def results(
     *,
     results: opt.Results = None,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     json: opt.Json = False,
 ) -> int:
@@ -205,7 +211,12 @@ def results(
     from dispatcher.cli.campaigns import write_results_again
 
     return write_results_again(
-        campaign, results_path=results, ledger=ledger, config=config, json=json
+        campaign,
+        results_path=results,
+        ledger=ledger,
+        on_network=ledger_on_network,
+        config=config,
+        json=json,
     )
 
 
@@ -219,6 +230,7 @@ def resolve(
     placed: Annotated[str, typer.Option("--placed", help="It was placed, with this call id.")] = "",
     not_placed: Annotated[bool, typer.Option("--not-placed", help="It was not placed.")] = False,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     yes: opt.Yes = False,
 ) -> int:
@@ -235,17 +247,24 @@ def resolve(
             reason=reason,
         ),
         ledger=ledger,
+        on_network=ledger_on_network,
         config=config,
         yes=yes,
     )
 
 
 @app.command()
-def stop(campaign: Campaign, *, ledger: opt.Ledger = "", config: opt.Config = None) -> int:
+def stop(
+    campaign: Campaign,
+    *,
+    ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
+    config: opt.Config = None,
+) -> int:
     """Ask a live run, also another user's, to end as with Ctrl-C."""
     from dispatcher.cli.stop import stop_run
 
-    return stop_run(campaign, ledger=ledger, config=config)
+    return stop_run(campaign, ledger=ledger, on_network=ledger_on_network, config=config)
 
 
 @app.command()

@@ -40,7 +40,9 @@ class Settlement:
     reason: str
 
 
-def resolve_call(settlement: Settlement, *, ledger: str, config: Path | None, yes: bool) -> int:
+def resolve_call(
+    settlement: Settlement, *, ledger: str, on_network: bool, config: Path | None, yes: bool
+) -> int:
     """
     Settle one uncertain call, after showing it and asking.
 
@@ -54,7 +56,7 @@ def resolve_call(settlement: Settlement, *, ledger: str, config: Path | None, ye
     """
     _refuse_unclear(settlement)
     settings = find_settings(config).settings
-    with existing_ledger(ledger_place(ledger, settings)) as opened:
+    with existing_ledger(ledger_place(ledger, settings), on_network=on_network) as opened:
         name = campaign_name(settlement.campaign)
         campaign = opened.campaign(name)
         if campaign is None:

@@ -110,7 +110,12 @@ class _Run:
         if options.dry_run:
             return show_requests(options, sheet, settings, place=place, purpose=api.purpose)
         ledger = stack.enter_context(
-            open_ledger(place, purpose=api.purpose, create=not options.existing_ledger)
+            open_ledger(
+                place,
+                purpose=api.purpose,
+                create=not options.existing_ledger,
+                allow_network=options.ledger_on_network,
+            )
         )
         self.facts = replace(self.facts, ledger=ledger.location, purpose=api.purpose)
         campaign = self._claim(stack, ledger, sheet, settings, api)

@@ -12,7 +12,7 @@ from dispatcher.cli.terminal import one_line, say
 from dispatcher.planning import campaign_name
 
 
-def stop_run(campaign: str, *, ledger: str, config: Path | None) -> int:
+def stop_run(campaign: str, *, ledger: str, on_network: bool, config: Path | None) -> int:
     """
     Ask the live run of a campaign to end. It is asked through the ledger, so it needs no right to
     send signals; the run looks there a few times a second.
@@ -26,7 +26,7 @@ def stop_run(campaign: str, *, ledger: str, config: Path | None) -> int:
     """
     settings = find_settings(config).settings
     name = campaign_name(campaign)
-    with existing_ledger(ledger_place(ledger, settings)) as opened:
+    with existing_ledger(ledger_place(ledger, settings), on_network=on_network) as opened:
         if opened.campaign(name) is None:
             raise unknown_campaign(name, opened)
         holder = opened.ask_to_stop(name, at=datetime.now(tz=UTC))

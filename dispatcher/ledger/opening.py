@@ -89,7 +89,8 @@ def _file_of(place: str, *, allow_network: bool) -> Path:
     if kind:
         raise StorageFailed(
             f"ledger {file} is on a network file system ({kind}), where locks are not safe",
-            hint="name a place on a local disk with --ledger",
+            hint="name a place on a local disk with --ledger, or, if one machine alone uses it,"
+            " add --ledger-on-network",
         )
     return file
 

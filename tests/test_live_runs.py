@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ class World:
             "CONTACTSHIP_API_KEY": self.server.key,
             "CONTACTSHIP_BASE_URL": self.server.url,
             "DISPATCHER_LEDGER": str(self.folder / "ledger.db"),
+            "HOME": str(self.folder),
         }
         return subprocess.Popen(
             [sys.executable, "-m", "dispatcher", *map(str, arguments)],
@@ -214,6 +216,35 @@ def test_two_campaigns_at_once_both_finish_and_a_shared_contact_is_called_once(
     assert set(world.placed().values()) == {1}
     skipped = json.loads(out)["counts"]["skipped"] + json.loads(first_out)["counts"]["skipped"]
     assert skipped == 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
+def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(300))
+    process = world.start(*world.campaign(sheet, "60/second"))
+    world.wait_until_placed(20, process)
+
+    # From now on no file of the process grows beyond this: the log of the ledger is longer.
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    out, err = process.communicate(timeout=60)
+
+    ended = json.loads(out)
+    assert (process.returncode, ended["stopped"]) == (8, "ledger_failed"), err
+    ids = {call.call_id for call in world.server.record}
+    written = {row["call_id"] for row in rows_of(Path(ended["results"]))} - {""}
+    assert written == ids
+    said = [line for line in err.splitlines() if line.startswith("NOT RECORDED")]
+    (file,) = world.folder.glob("dispatcher-unrecorded-*.jsonl")
+    kept = [json.loads(line)["call_id"] for line in file.read_text("utf-8").splitlines()]
+    assert [line.rpartition(" ")[2] for line in said] == kept
+
+    code, out, err = world.run(*world.campaign(sheet, "unlimited"))
+    counts = json.loads(out)["counts"]
+    assert f"Taken in from {file}: {len(kept)} placed call" in err
+    assert counts["placed"] == len(world.placed()) == 300 - counts["uncertain"]
+    assert counts["uncertain"] <= WORKERS  # marked, not begun, and even that not recorded
+    assert code == (5 if counts["uncertain"] else 0)
+    assert set(world.placed().values()) == {1}
 
 
 def test_stdout_that_is_gone_does_not_stop_the_recording(world: World) -> None:

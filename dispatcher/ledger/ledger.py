@@ -11,6 +11,7 @@ from dispatcher.ledger import (
     campaigns,
     committing,
     due,
+    emergency,
     finding,
     lock,
     outlook,
@@ -162,6 +163,18 @@ class Ledger:
         """
         self._holding.must_hold(campaign_id)
         return settling.settle_left_over(self._storage, campaign_id, at=at)
+
+    def take_in(
+        self, campaign_id: int, entries: Sequence[emergency.EmergencyEntry]
+    ) -> tuple[emergency.EmergencyEntry, ...]:
+        """
+        Let calls be placed that an earlier run placed and could not record; only under ``hold``.
+
+        Returns:
+            The entries whose call this campaign does not know: nothing came of them.
+        """
+        self._holding.must_hold(campaign_id)
+        return emergency.take_in(self._storage, campaign_id, entries)
 
     # Snapshots
 
@@ -334,6 +347,10 @@ class Ledger:
     def last_run(self, campaign_id: int) -> KnownRun | None:
         """Return the campaign's last run, or None."""
         return runs.last(self._storage, campaign_id)
+
+    def results_places(self, campaign_id: int) -> tuple[str, ...]:
+        """Return where the campaign's runs meant to write their results, each once."""
+        return runs.results_places(self._storage, campaign_id)
 
     def results_file(self, path: str) -> WrittenResults | None:
         """Return what was noted of the results sheet at this absolute path, or None."""

@@ -24,6 +24,12 @@ _LAST = (
     .order_by(runs.c.id.desc())
     .limit(1)
 )
+_PLACES = (
+    select(runs.c.results)
+    .where(runs.c.campaign_id == bindparam("campaign_id"), runs.c.results != "")
+    .distinct()
+    .order_by(runs.c.results)
+)
 _RESULTS = select(results_files).where(results_files.c.path == bindparam("at_path"))
 _NEW_RESULTS = insert(results_files)
 _REWRITTEN = (
@@ -75,6 +81,7 @@ def last(storage: Storage, campaign_id: int) -> KnownRun | None:
         version=row.version,
         arguments=row.arguments,
         settings=row.settings,
+        results=row.results,
         started_at=moment_of(row.started_at),
     )
     return KnownRun(id=row.id, start=start, end=_end_of(row.stopped, row.message, row.finished_at))
@@ -88,6 +95,12 @@ def _end_of(stopped: str, message: str, finished_at: float | None) -> RunEnd | N
         message=message,
         finished_at=moment_of(finished_at),
     )
+
+
+def results_places(storage: Storage, campaign_id: int) -> tuple[str, ...]:
+    """Return where the campaign's runs meant to write their results, each once."""
+    with storage.reading() as connection:
+        return tuple(connection.execute(_PLACES, {"campaign_id": campaign_id}).scalars())
 
 
 def results_file(storage: Storage, path: str) -> WrittenResults | None:

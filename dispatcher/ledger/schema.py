@@ -172,6 +172,7 @@ runs = Table(
     Column("version", String, nullable=False),
     Column("arguments", String, nullable=False),
     Column("settings", String, nullable=False),
+    _text("results"),
     Column("started_at", Double, nullable=False),
     _text("stopped"),
     _text("message"),

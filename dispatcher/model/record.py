@@ -260,6 +260,7 @@ class RunStart:
         arguments: Command line, as one JSON list.
         settings: The settings in force without the key, as one JSON object.
         started_at: Aware UTC.
+        results: Absolute path its results are meant for, or "".
     """
 
     campaign_id: int
@@ -270,6 +271,7 @@ class RunStart:
     arguments: str
     settings: str
     started_at: datetime
+    results: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

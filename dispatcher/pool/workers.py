@@ -66,6 +66,7 @@ class Pool:
         settings: The frame of the run.
         connect: Makes one client; each worker has its own connection.
         tell: Called a few times a second while the run lives, for the bar.
+        lost: Called at once with each outcome the ledger could not take.
         clock: Time and chance.
     """
 
@@ -77,12 +78,14 @@ class Pool:
         settings: PoolSettings,
         connect: Callable[[], Client],
         tell: Callable[[], None],
+        lost: Callable[[Unrecorded], None] = lambda _unrecorded: None,
         clock: Clock | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._connect = connect
         self._tell = tell
+        self._lost = lost
         self._clock = clock or Clock()
         self._started_at = self._clock.now()
         self._started = self._clock.monotonic()
@@ -277,7 +280,9 @@ class Pool:
         try:
             stored = await self._recorder.change(outcome)
         except BaseException:  # whatever it was: the id must still reach a person
-            self._unrecorded.append(Unrecorded(row=call.request.row, outcome=outcome))
+            unrecorded = Unrecorded(row=call.request.row, outcome=outcome)
+            self._unrecorded.append(unrecorded)
+            self._lost(unrecorded)
             raise
         if stored is RecordedOutcome.REPEATED_ID:
             self.stop(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,12 @@ import pytest
 from dispatcher.sandbox import Faults, SandboxOptions, SandboxServer
 
 WORKERS = 4
+LIMITED = """
+import resource, runpy, sys
+largest = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+runpy.run_module("dispatcher", run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,7 @@ class World:
             rows.writerows([f"person-{n}", "agent", "number", n] for n in contacts)
         return path
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, largest_file: int = 0) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "CONTACTSHIP_API_KEY": self.server.key,
@@ -45,8 +50,9 @@ class World:
             "DISPATCHER_LEDGER": str(self.folder / "ledger.db"),
             "HOME": str(self.folder),
         }
+        program = ("-c", LIMITED, str(largest_file)) if largest_file else ("-m", "dispatcher")
         return subprocess.Popen(
-            [sys.executable, "-m", "dispatcher", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -218,8 +224,27 @@ def test_two_campaigns_at_once_both_finish_and_a_shared_contact_is_called_once(
     assert skipped == 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
+def test_a_run_that_finds_no_room_for_its_record_places_no_call(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(100))
+    assert world.run(*world.campaign(sheet, "unlimited"), "--limit", "1")[0] == 0
+
+    # 2 MB: enough to record the sheet, too little for a hundred calls.
+    process = world.start(*world.campaign(sheet, "unlimited"), largest_file=2_000_000)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == json.loads(out)["exit_code"] == 8, err
+    assert "there is no room for the record of 99 calls" in err
+    assert "nothing was sent" in err
+    assert len(world.placed()) == 1
+    assert world.run(*world.campaign(sheet, "unlimited"))[0] == 0
+    assert set(world.placed().values()) == {1}
+    assert len(world.placed()) == 100
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
 def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> None:
+    resource = pytest.importorskip("resource")
     sheet = world.sheet("cobranzas.csv", range(300))
     process = world.start(*world.campaign(sheet, "60/second"))
     world.wait_until_placed(20, process)

@@ -284,6 +284,8 @@ class _Run:
         asking.announce(job, due, started_at=self.facts.started_at)
         if due.count and not self.options.yes:
             asking.confirm(due.count)
+        if due.count:
+            job.ledger.reserve_space(calls=min(due.count, self.options.limit or due.count))
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
         rescue = emergency.Rescue(job.ledger, job.campaign, results=job.target.path)
         make_pool = partial(job.pool, lost=rescue.keep)

@@ -20,6 +20,7 @@ from dispatcher.ledger import (
     runs,
     settling,
     snapshots,
+    space,
 )
 from dispatcher.ledger.holding import Holding
 from dispatcher.ledger.standing import recent_from
@@ -335,6 +336,10 @@ class Ledger:
                 Called inside the transaction, so it must be quick and not use the ledger.
         """
         return runs.reserve(self._storage, base_url, plan)
+
+    def reserve_space(self, *, calls: int) -> None:
+        """Take room on the disk for the record of so many calls, or raise StorageFailed."""
+        space.reserve_space(self._storage, calls)
 
     def begin_run(self, start: RunStart) -> int:
         """Record that a run begins, and return its number."""

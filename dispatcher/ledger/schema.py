@@ -202,3 +202,11 @@ slots = Table(
     Column("base_url", String, primary_key=True),
     Column("next_free", Double, nullable=False),
 )
+
+# Filled and emptied again, so that the file has room for what a run will write.
+reserve = Table(
+    "reserve",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("filler", LargeBinary, nullable=False),
+)

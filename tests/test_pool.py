@@ -482,6 +482,121 @@ def test_a_call_id_that_another_call_has_is_kept_and_stops_the_run(record: Recor
     assert world.states() == {"placed": 2, "pending": 10}
 
 
+class _Stepping:
+    """Clocks that a test moves: the wall clock by any step, the monotonic one forward."""
+
+    def __init__(self) -> None:
+        self.step = timedelta()
+        self.slept = 0.0
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(
+            now=lambda: datetime.now(tz=UTC) + self.step,
+            monotonic=lambda: time.monotonic() + self.slept,
+        )
+
+
+STEPS = pytest.mark.parametrize(
+    "step", [timedelta(hours=-5), timedelta(hours=5)], ids=["back", "forth"]
+)
+
+
+@STEPS
+def test_a_wall_clock_that_is_set_changes_neither_the_pace_nor_who_is_called(
+    record: Record, step: timedelta
+) -> None:
+    world = record(*people(25))
+    settings = frame(rate=Rate(count=10.0, unit_seconds=0.25), workers=10)
+    clocks = _Stepping()
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        if contact == "person-8":
+            clocks.step = step
+        return await place(contact, times)
+
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+
+    assert done.counts == {CallStatus.PLACED: 25}
+    assert set(api.asked.values()) == {1}
+    starts = sorted(api.started)
+    assert all(b - a > 0.25 * 0.75 for a, b in zip(starts, starts[10:], strict=False))
+
+
+def test_a_machine_that_slept_catches_nothing_up_in_a_burst(record: Record) -> None:
+    world = record(*people(25))
+    settings = frame(rate=Rate(count=10.0, unit_seconds=0.25), workers=10)
+    clocks = _Stepping()
+
+    async def sleep_for_hours(contact: str, times: int) -> tuple[int, object]:
+        if contact == "person-8":
+            clocks.step, clocks.slept = timedelta(hours=3), 3 * 3600.0
+        return await place(contact, times)
+
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), sleep_for_hours)
+
+    assert done.counts == {CallStatus.PLACED: 25}
+    assert set(api.asked.values()) == {1}
+    starts = sorted(api.started)
+    after = starts[10:]  # what had started before is followed at once: hours lie between
+    assert all(b - a > 0.25 * 0.75 for a, b in zip(after, after[10:], strict=False))
+
+
+@STEPS
+def test_a_contact_is_left_alone_though_the_clock_says_that_a_day_has_gone(
+    record: Record, step: timedelta
+) -> None:
+    both = [request_for(2, contact="ana"), request_for(3, contact="ana")]
+    world = record(both[0], *people(5)[2:], both[1])
+    clocks = _Stepping()
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        clocks.step = step * 10
+        return await place(contact, times)
+
+    settings = frame(workers=1)
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+    again, second = run(lambda api: world.pool(api, settings))
+
+    assert api.asked["ana"] == 1
+    assert done.counts == {CallStatus.PLACED: 4, CallStatus.SKIPPED: 1}
+    assert again.counts == {CallStatus.SKIPPED: 1}  # also once the clock is right again
+    assert not second.asked
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_the_time_to_stop(record: Record) -> None:
+    world = record(*people(30))
+    clocks = _Stepping()
+    stop_at = datetime.now(tz=UTC) + timedelta(minutes=30)
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        if contact == "person-4":
+            clocks.step, clocks.slept = timedelta(hours=-2), 31 * 60.0
+        return await place(contact, times)
+
+    settings = frame(workers=1, stop_at=stop_at)
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+
+    assert (done.stopped, api.asked.total()) == (StopWord.STOP_AT, 3)
+
+
+def test_a_schedule_is_past_though_the_clock_was_set_back(record: Record) -> None:
+    at = datetime.now(tz=UTC) + timedelta(minutes=30)
+    schedule = Schedule(local=f"{at:%Y-%m-%d %H:%M:%S}", timezone="UTC", at=at)
+    world = record(request_for(2), request_for(3, schedule=schedule))
+    clocks = _Stepping()
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        clocks.step, clocks.slept = timedelta(hours=-2), 31 * 60.0
+        return await place(contact, times)
+
+    settings = frame(workers=1)
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+
+    assert done.counts == {CallStatus.PLACED: 1, CallStatus.FAILED: 1}
+    assert api.asked.total() == 1
+
+
 def test_a_schedule_that_passes_during_the_run_fails_unsent(record: Record) -> None:
     at = NOW + timedelta(minutes=1)
     schedule = Schedule(local="2026-06-15 12:01:00", timezone="UTC", at=at)

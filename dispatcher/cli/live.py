@@ -67,6 +67,7 @@ def tally_of(pool: Pool) -> Tally:
         + counts[CallStatus.SKIPPED],
         uncertain=counts[CallStatus.UNCERTAIN],
         held=pool.held,
+        outage_since=pool.outage_since,
     )
 
 

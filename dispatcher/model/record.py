@@ -178,6 +178,8 @@ class Mark:
         request_digest: Hash of what the row asks for.
         at: The moment of marking, aware UTC.
         due_at: When the phone will ring: *at*, or later for a scheduled call. Aware UTC.
+        judged_at: Who was called before is judged for this moment, aware UTC; None is *at*.
+            Earlier where the clock may be ahead of the time.
     """
 
     key: str
@@ -187,6 +189,7 @@ class Mark:
     request_digest: str
     at: datetime
     due_at: datetime
+    judged_at: datetime | None = None
 
 
 class MarkRefusal(StrEnum):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dispatcher.model import CallState, DueCall, Judgement, Mark, Outcome, Verdict
 from dispatcher.planning import due_at, request_digest
+from dispatcher.pool.times import Moment
 
 _STATE_AFTER = {
     Verdict.PLACED: CallState.PLACED,
@@ -32,7 +33,7 @@ def outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) 
     )
 
 
-def mark_of(call: DueCall, body: bytes, now: datetime) -> Mark:
+def mark_of(call: DueCall, body: bytes, moment: Moment) -> Mark:
     """Return the wish to send *body* for a call now."""
     return Mark(
         key=call.request.key,
@@ -40,6 +41,7 @@ def mark_of(call: DueCall, body: bytes, now: datetime) -> Mark:
         state=call.state,
         body=body,
         request_digest=request_digest(call.request),
-        at=now,
-        due_at=due_at(call.request, now=now),
+        at=moment.wall,
+        due_at=due_at(call.request, now=moment.latest),
+        judged_at=moment.earliest,
     )

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
-from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -36,6 +35,7 @@ from dispatcher.pool.records import mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
+from dispatcher.pool.times import Moment, Times
 from dispatcher.pool.traffic import Traffic
 
 MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
@@ -87,8 +87,7 @@ class Pool:
         self._tell = tell
         self._lost = lost
         self._clock = clock or Clock()
-        self._started_at = self._clock.now()
-        self._started = self._clock.monotonic()
+        self._times = Times(self._clock)
         self._source = Source(self._not_past(calls), limit=settings.limit)
         self._conduct = Conduct(settings.conduct)
         self._traffic = Traffic(self._conduct, self._clock)
@@ -106,6 +105,11 @@ class Pool:
     def held(self) -> tuple[float, str] | None:
         """Until when (monotonic seconds) and why the run waits, or None."""
         return self._conduct.held
+
+    @property
+    def outage_since(self) -> float | None:
+        """When the API was first found away or failing (monotonic seconds), or None."""
+        return self._conduct.outage_since
 
     @property
     def stopped(self) -> StopWord | None:
@@ -194,7 +198,7 @@ class Pool:
 
     def _not_past(self, calls: Iterator[DueCall]) -> Iterator[DueCall]:
         for call in calls:
-            if past_schedule(call.request, now=self._started_at) is None:
+            if past_schedule(call.request, now=self._times.started_at) is None:
                 yield call
 
     async def _work(self, client: Client) -> None:
@@ -220,12 +224,12 @@ class Pool:
             self._traffic.release()
 
     async def _mark_and_send(self, call: DueCall, slot: float, client: Client) -> _Step:
-        now = self._clock.now()
-        if (past := past_schedule(call.request, now=now)) is not None:
+        moment = self._times.now()
+        if (past := past_schedule(call.request, now=moment.latest)) is not None:
             self._slots.give_back(slot)
             return await self._give_up(call, past)
-        body = self._body(call, now)
-        answer = await self._recorder.change(mark_of(call, body, now))
+        body = self._body(call, moment)
+        answer = await self._recorder.change(mark_of(call, body, moment))
         if isinstance(answer, MarkRefusal):
             self._slots.give_back(slot)
             return await self._refused(call, answer)
@@ -330,15 +334,16 @@ class Pool:
         answer = await client.look("/v1/credits")
         return isinstance(answer, Reply) and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def _body(self, call: DueCall, now: datetime) -> bytes:
+    def _body(self, call: DueCall, moment: Moment) -> bytes:
+        settings = self._settings
+        # A delay counts from the later opinion: a schedule that is past would ring at once.
         return body_of(
-            call.request, campaign=self._settings.campaign, now=now, delay=self._settings.delay
+            call.request, campaign=settings.campaign, now=moment.latest, delay=settings.delay
         )
 
     def _check_time(self) -> None:
-        settings = self._settings
-        ran = self._clock.monotonic() - self._started
-        if settings.stop_at is not None and self._clock.now() >= settings.stop_at:
+        settings, times = self._settings, self._times
+        if settings.stop_at is not None and times.now().latest >= settings.stop_at:
             self.stop(StopWord.STOP_AT, "as asked, at the time set by --stop-at")
-        elif settings.max_seconds and ran >= settings.max_seconds:
+        elif settings.max_seconds and times.elapsed_seconds >= settings.max_seconds:
             self.stop(StopWord.MAX_MINUTES, "as asked, after the time set by --max-minutes")

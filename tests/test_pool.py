@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
+import socket
 import sqlite3
 import time
 from collections import Counter
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.cli.live import tally_of
 from dispatcher.client import Client
 from dispatcher.ledger import DueRules, Ledger, open_ledger
 from dispatcher.model import (
@@ -42,6 +46,7 @@ from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
 from dispatcher.pool.traffic import Bell
+from dispatcher.progress import Progress
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 CAMPAIGN = "cobranzas"
@@ -61,6 +66,7 @@ class Api:
         self.busiest = 0
         self.started: list[float] = []
         self.url = ""
+        self.keeps = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -92,10 +98,11 @@ class Api:
         text = content if isinstance(content, bytes) else json.dumps(content).encode()
         retry = b"retry-after: 0\r\n" if status == 429 else b""
         writer.write(b"HTTP/1.1 %d X\r\n%s" % (status, retry))
-        writer.write(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text))
-        writer.write(text)
+        close = b"" if self.keeps else b"connection: close\r\n"
+        writer.write(b"content-type: application/json\r\n" + close)
+        writer.write(b"content-length: %d\r\n\r\n" % len(text) + text)
         await writer.drain()
-        return True
+        return self.keeps
 
 
 @asynccontextmanager
@@ -480,6 +487,86 @@ def test_a_call_id_that_another_call_has_is_kept_and_stops_the_run(record: Recor
     assert "row 3" in done.message
     assert api.asked.total() == 2
     assert world.states() == {"placed": 2, "pending": 10}
+
+
+class _Outage:
+    """A server that goes away after some calls and comes back when the run has held twice."""
+
+    def __init__(self, pool_of: Callable[[Api, Callable[[], None]], Pool], *, after: int) -> None:
+        self._pool_of = pool_of
+        self._after = after
+        self._api = Api(self._answer)
+        self._api.keeps = False  # what goes away with the server is never in flight
+        self._back = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.log = io.StringIO()
+        self.tries: set[float] = set()
+
+    async def run(self) -> tuple[Dispatched, Api]:
+        with closing(socket.create_server(("127.0.0.1", 0))) as found:
+            self._port = found.getsockname()[1]
+        self._api.url = f"http://127.0.0.1:{self._port}"
+        if self._after:
+            await self._listen()
+        with Progress(12, stream=self.log) as progress:
+            pool = self._pool_of(self._api, lambda: self._watch(pool, progress))
+            coming_back = asyncio.create_task(self._come_back())
+            done = await pool.run()
+        await coming_back
+        self._go_away()
+        return done, self._api
+
+    def _go_away(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._api.serve, "127.0.0.1", self._port)
+
+    async def _answer(self, contact: str, times: int) -> tuple[int, object]:
+        if self._api.asked.total() == self._after:
+            self._go_away()
+        return await place(contact, times)
+
+    def _watch(self, pool: Pool, progress: Progress) -> None:
+        progress.show(tally_of(pool))
+        if pool.held is not None:
+            self.tries.add(pool.held[0])
+        if len(self.tries) == 2:
+            self._back.set()
+
+    async def _come_back(self) -> None:
+        await self._back.wait()
+        await self._listen()
+
+
+@pytest.mark.parametrize(("after", "workers"), [(0, 4), (5, 1)], ids=["at first", "meanwhile"])
+def test_an_outage_holds_the_run_which_goes_on_by_itself_and_calls_nobody_twice(
+    record: Record, after: int, workers: int
+) -> None:
+    world = record(*people(12))
+
+    def pool_of(api: Api, tell: Callable[[], None]) -> Pool:
+        return Pool(
+            ledger=world.ledger,
+            calls=world.due(),
+            settings=frame(workers=workers),
+            connect=lambda: client_of(api),
+            tell=tell,
+        )
+
+    async def main() -> tuple[Dispatched, Api, str]:
+        outage = _Outage(pool_of, after=after)
+        done, api = await outage.run()
+        return done, api, outage.log.getvalue()
+
+    done, api, log = asyncio.run(main())
+
+    assert (done.stopped, done.counts) == (None, {CallStatus.PLACED: 12})
+    assert set(api.asked.values()) == {1}
+    assert re.search(
+        r"waiting since \d\d:\d\d, the API cannot be reached; next try \d\d:\d\d:\d\d", log
+    )
 
 
 class _Stepping:

@@ -183,9 +183,11 @@ class _Lines(_Silence):
         self._last = wording.clock()
         self._share = 0
         self._was_held = False
+        self._written: Tally | None = None
 
     def begin(self) -> None:
-        self.say(f"Placing {self._wording.total} calls")
+        noun = "call" if self._wording.total == 1 else "calls"
+        self.say(f"Placing {self._wording.total} {noun}")
 
     def show(self, tally: Tally) -> None:
         began_to_hold = tally.held is not None and not self._was_held
@@ -195,10 +197,12 @@ class _Lines(_Silence):
         self._was_held = tally.held is not None
 
     def end(self, tally: Tally) -> None:
-        self._write(tally)
+        if tally != self._written:
+            self._write(tally)
 
     def _write(self, tally: Tally) -> None:
         self._last, self._share = self._wording.clock(), self._share_of(tally)
+        self._written = tally
         counts, pace = self._wording.counts(tally), self._wording.pace(tally)
         self.say(f"{tally.done} of {self._wording.total}: {counts}; {pace}")
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-import xlsxwriter
+import xlsxwriter  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openpyxl.cell.rich_text import CellRichText, TextBlock
 from openpyxl.cell.text import InlineFont
-from openpyxl.styles.numbers import is_date_format, is_timedelta_format
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
 from openpyxl.utils.datetime import from_excel
 
 from dispatcher.loader.options import ReadOptions
@@ -290,7 +290,7 @@ def test_built_in_formats_agree_with_openpyxl() -> None:
     forms = built_in_forms()
     dates = {FormKind.DATE, FormKind.DATE_TIME, FormKind.TIME, FormKind.DURATION}
 
-    for number, code in openpyxl.styles.numbers.BUILTIN_FORMATS.items():
+    for number, code in BUILTIN_FORMATS.items():
         form = forms.get(number, PLAIN)
         assert (form.kind in dates) == bool(is_date_format(code)), code
         assert (form.kind is FormKind.DURATION) == is_timedelta_format(code), code
@@ -455,7 +455,7 @@ def test_what_openpyxl_writes_comes_back(tmp_path: Path) -> None:
         "30:02",
         "Hello bold end",
         "",
-        "",
+        "#N/A",
     )
     assert [(f.kind, f.column, f.message[:2]) for f in row.flaws] == [
         (FlawKind.NO_VALUE, 7, "H2"),

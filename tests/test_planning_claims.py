@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -56,3 +59,40 @@ def test_claims_survive_the_growth_of_their_table() -> None:
 
     assert first == [None] * 3_000
     assert again == [Claim(row=row, kinship=Kinship.SAME) for row in range(1, 3_001)]
+
+
+def test_claims_kept_in_a_file_are_those_kept_in_memory(tmp_path: Path) -> None:
+    keys = [call_key("c", str(number % 2_000)) for number in range(5_000)]
+    in_memory = Claims()
+    with (tmp_path / "claims").open("w+b") as file:
+        in_file = Claims(file)
+
+        made = [in_file.claim(key, row=row, content=row % 3) for row, key in enumerate(keys, 1)]
+
+    same = [in_memory.claim(key, row=row, content=row % 3) for row, key in enumerate(keys, 1)]
+    assert made == same
+    assert made[:2_000] == [None] * 2_000
+
+
+def test_keys_that_agree_in_all_that_the_table_holds_are_told_apart_by_their_records() -> None:
+    claims = Claims()
+    keys = [f"{'a' * 12}{number:08x}{'b' * 12}" for number in range(60)]
+
+    first = [claims.claim(key, row=row, content=1) for row, key in enumerate(keys, 1)]
+    again = [claims.claim(key, row=9_999, content=1) for key in keys]
+
+    assert first == [None] * 60
+    assert [claim.row for claim in again if claim] == list(range(1, 61))
+
+
+def test_a_file_that_cannot_be_written_ends_the_claiming(tmp_path: Path) -> None:
+    (tmp_path / "claims").touch()
+    keys = [call_key("c", str(number)) for number in range(1_024)]
+
+    with (tmp_path / "claims").open("rb") as file:
+        claims = Claims(file)
+        for row, key in enumerate(keys[:-1], 1):
+            claims.claim(key, row=row, content=0)
+
+        with pytest.raises(OSError, match="write"):
+            claims.claim(keys[-1], row=1_024, content=0)

@@ -11,7 +11,7 @@ import typer
 from dispatcher import __version__
 from dispatcher.cli import options as opt
 from dispatcher.cli.terminal import put, say_error
-from dispatcher.errors import DispatcherError, Interrupted
+from dispatcher.errors import DispatcherError, Interrupted, UsageProblem
 
 
 def _leave(status: int, **_: object) -> NoReturn:
@@ -44,7 +44,12 @@ def run_app(arguments: list[str]) -> int:
         say_error(error)
         return error.exit_code
     except SystemExit as leaving:
-        return leaving.code if isinstance(leaving.code, int) else 0
+        status = leaving.code if isinstance(leaving.code, int) else 0
+        if status == UsageProblem.exit_code and arguments[:1] == ["run"] and "--json" in arguments:
+            from dispatcher.cli.run import tell_refusal
+
+            tell_refusal("an option or argument is not right; stderr says which")
+        return status
     return 0
 
 

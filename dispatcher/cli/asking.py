@@ -24,22 +24,27 @@ class Due:
     What a run would send.
 
     Attributes:
-        count: Number of calls.
+        total: Number of calls that could be placed now.
+        count: How many of them this run places: fewer with ``--limit``, none after ``--stop-at``.
         first: The first of them, or None.
     """
 
+    total: int
     count: int
     first: CallRequest | None
 
 
 def survey(job: Job, *, now: datetime) -> Due:
     """Count what is due, without changing anything."""
-    count, first = 0, None
+    total, first = 0, None
     for call in job.due(as_of=now):
         if past_schedule(call.request, now=now) is None:
             first = first or call.request
-            count += 1
-    return Due(count=count, first=first)
+            total += 1
+    stop_at = _stop_at(job)
+    is_late = stop_at is not None and stop_at <= now
+    count = 0 if is_late else min(total, job.options.limit or total)
+    return Due(total=total, count=count, first=first)
 
 
 def announce(job: Job, due: Due, *, started_at: datetime) -> None:
@@ -48,7 +53,8 @@ def announce(job: Job, due: Due, *, started_at: datetime) -> None:
     new = ", new" if job.ledger.is_new else ""
     say(
         one_line(
-            f'Campaign "{job.campaign.name}", {job.snapshot.rows} rows of {job.snapshot.head.file}'
+            f'Campaign "{job.campaign.name}", {counted(job.snapshot.rows, "row")} of '
+            f"{job.snapshot.head.file}"
         )
     )
     say(f"Ledger: {job.ledger.location}{new}")
@@ -61,17 +67,16 @@ def announce(job: Job, due: Due, *, started_at: datetime) -> None:
     if not job.settings.repeat_after_hours:
         say("repeat_after_hours is 0: a contact may be called again the same day.")
     if due.first is None:
-        say("Nothing to call.")
+        nobody = "There is no row below the header: nobody to call."
+        say("Nothing to call." if job.snapshot.rows else nobody)
         return
-    say(f"To call now: {due.count}, {_pace(job, due.count)}")
+    if not due.count:
+        say(f"To call: {due.total}, but {job.options.stop_at} is past (--stop-at): no call starts.")
+        return
+    of_all = f" of {due.total} (--limit)" if due.count < due.total else ""
+    say(f"To call now: {due.count}{of_all}, {_pace(job, due.count)}")
     _announce_first(job, due.first, started_at)
-    stop_at = stop_moment(job.options.stop_at, timezone=job.settings.defaults.timezone)
-    if stop_at is not None:
-        left = max(0, int((stop_at - datetime.now(tz=UTC)).total_seconds()))
-        say(
-            f"No call starts after {job.options.stop_at} ({stop_at.astimezone():%H:%M %Z} on this "
-            f"machine), {_duration(left)} from now."
-        )
+    _announce_end(job)
 
 
 def confirm(count: int) -> None:
@@ -128,6 +133,20 @@ def _announce_first(job: Job, first: CallRequest, now: datetime) -> None:
         f"(first call, row {first.row})."
     )
     say(f"First request, as if sent now: {one_line(body.decode())}")
+
+
+def _announce_end(job: Job) -> None:
+    stop_at = _stop_at(job)
+    if stop_at is not None:
+        left = max(0, int((stop_at - datetime.now(tz=UTC)).total_seconds()))
+        say(
+            f"No call starts after {job.options.stop_at} ({stop_at.astimezone():%H:%M %Z} on this "
+            f"machine), {_duration(left)} from now."
+        )
+
+
+def _stop_at(job: Job) -> datetime | None:
+    return stop_moment(job.options.stop_at, timezone=job.settings.defaults.timezone)
 
 
 def _pace(job: Job, count: int) -> str:

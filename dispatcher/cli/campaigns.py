@@ -11,7 +11,7 @@ from pathlib import Path
 from dispatcher.cli import results
 from dispatcher.cli.job import last_snapshot, unknown_campaign
 from dispatcher.cli.reading import STANDARD_INPUT, find_settings
-from dispatcher.cli.terminal import one_line, put, say
+from dispatcher.cli.terminal import one_line, put, put_json, say
 from dispatcher.config import Settings, default_ledger
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger import KnownRun, Ledger, open_ledger, read_ledger
@@ -56,7 +56,10 @@ def show_status(
     if opened is None:
         if campaign:
             raise UsageProblem(f"there is no ledger at {place}, so no campaign {campaign!r}")
-        put(json_text.dumps({"ledger": place, "campaigns": []}) if json else _no_ledger(place))
+        if json:
+            put_json(json_text.dumps({"ledger": place, "campaigns": []}))
+        else:
+            put(f"There is no ledger at {place} yet: nothing was run.")
         return 0
     with opened:
         known = opened.campaigns()
@@ -68,7 +71,7 @@ def show_status(
         shown = [_shown(opened, each, settings) for each in known]
         shown.sort(key=lambda s: (not s.is_unfinished, s.campaign.name))
         if json:
-            put(_as_json(opened, shown))
+            put_json(_as_json(opened, shown))
         else:
             put(f"Ledger: {opened.location}")
             for each in shown:
@@ -121,7 +124,7 @@ def write_results_again(
             ),
         )
     if json:
-        put(
+        put_json(
             json_text.dumps(
                 {
                     "campaign": name,
@@ -252,7 +255,3 @@ def _as_json(ledger: Ledger, shown: list[_Shown]) -> str:
         },
         ensure_ascii=False,
     )
-
-
-def _no_ledger(place: str) -> str:
-    return f"There is no ledger at {place} yet: nothing was run."

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from dispatcher.cli.options import SheetOptions
 from dispatcher.cli.problems import ProblemSheet
 from dispatcher.cli.reading import CampaignSheet, FoundSettings, find_settings, opened, pairs_of
-from dispatcher.cli.terminal import one_line, put, say
+from dispatcher.cli.terminal import one_line, put, put_json, say
 from dispatcher.config import overlay
 from dispatcher.model import CallRequest, Carried, PlannedRow, Remark, RowProblem, Skip
 from dispatcher.planning import body_of, layout_needs, past_schedule
@@ -72,7 +72,7 @@ def check_sheet(options: SheetOptions) -> int:
             tally.add(row, now)
         remarks = (*campaign.remarks(), *_own_remarks(campaign))
         if options.json:
-            put(_as_json(campaign, tally, remarks, now))
+            put_json(_as_json(campaign, tally, remarks, now))
         else:
             _show(campaign, tally, remarks, found, now)
             problems.say_written()
@@ -145,7 +145,7 @@ def _show(
         put("")
         put("The first requests, exactly as they would be sent now:")
         for request in tally.preview:
-            put(f"  row {request.row}: {_body(campaign, request, now)}")
+            put(one_line(f"  row {request.row}: {_body(campaign, request, now)}"))
     put("Nothing was sent.")
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from dispatcher.cli.options import RunOptions
 from dispatcher.cli.reading import CampaignSheet
-from dispatcher.cli.terminal import counted, put, say
+from dispatcher.cli.recording import refuse_undecided
+from dispatcher.cli.terminal import counted, one_line, put, put_json, say
 from dispatcher.config import Settings
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger import DueRules, Ledger, Prospect, read_ledger
@@ -35,13 +36,22 @@ def show_requests(
         0.
 
     Raises:
-        SheetRefused: the sheet cannot be read exactly.
+        SheetRefused: the sheet cannot be read exactly, or something about it is undecided.
         UsageProblem: the ledger is for the other purpose, or knows no such campaign.
     """
     now = datetime.now(tz=UTC)
     ledger = read_ledger(place, allow_network=options.ledger_on_network) if place else None
+    if ledger is None and options.existing_ledger:
+        raise UsageProblem(f"there is no ledger at {place}", hint="name it with --ledger")
     if ledger is not None and ledger.purpose is not purpose:
-        raise UsageProblem(f"the ledger {ledger.location} is for {ledger.purpose} calls")
+        kept_for = "rehearsals" if ledger.purpose is Purpose.SANDBOX else "real calls"
+        raise UsageProblem(
+            f"the ledger {ledger.location} is for {kept_for}", hint="name another with --ledger"
+        )
+    if sheet is not None:
+        for _ in sheet.planned():
+            pass
+        refuse_undecided(sheet, options)
     rules = DueRules(
         retry_unplaced=options.retry_unplaced,
         retry_rejected=options.retry_rejected,
@@ -58,7 +68,10 @@ def show_requests(
         shown += 1
         delay = DelayMode(settings.api.delay)
         body = body_of(request, campaign=name, now=now, delay=delay).decode()
-        put(body if options.source.json else f"row {request.row}: {body}")
+        if options.source.json:
+            put_json(body)
+        else:
+            put(one_line(f"row {request.row}: {body}"))
     would = counted(shown, "request")
     say(f"Dry run: {would} would be sent. Nothing was sent, nothing was written.")
     return 0

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from dispatcher.cli.reading import find_settings
-from dispatcher.cli.terminal import one_line, put
+from dispatcher.cli.terminal import one_line, put, put_json
 from dispatcher.client import Client
 from dispatcher.config import read_api_key
 from dispatcher.errors import LookUpFailed, UsageProblem
@@ -42,7 +42,10 @@ def show_credits(*, config: Path | None, json: bool) -> int:
     balance = inner.get("credits") if isinstance(inner, dict) else None
     if balance is None:
         raise LookUpFailed("the API answered without a balance")
-    put(json_text.dumps({"credits": balance}) if json else f"Credits: {balance}")
+    if json:
+        put_json(json_text.dumps({"credits": balance}))
+    else:
+        put(f"Credits: {balance}")
     return 0
 
 
@@ -98,7 +101,7 @@ def _items(answer: object) -> list[_Listed]:
 def _show(items: list[_Listed], names: tuple[str, ...], *, json: bool) -> None:
     kept = [{name: item[name] for name in names if name in item} for item in items]
     if json:
-        put(json_text.dumps(kept, ensure_ascii=False))
+        put_json(json_text.dumps(kept, ensure_ascii=False))
         return
     for item in kept:
         put(one_line("  ".join(str(item[name]) for name in names if item.get(name))))

@@ -11,7 +11,6 @@ from dispatcher.cli.terminal import say
 from dispatcher.model import CallRequest, CallStatus, PlannedRow, ResultRow, RowProblem
 from dispatcher.planning import past_schedule
 from dispatcher.report import headers_of, line_of
-from dispatcher.writer import target_for, write_table
 
 
 class ProblemSheet:
@@ -36,6 +35,9 @@ class ProblemSheet:
         if self._path is None:
             yield from rows
             return
+        # Whoever wants no such sheet does not wait for what writes workbooks.
+        from dispatcher.writer import target_for, write_table
+
         replaced = self._campaign.layout.result_columns
         for row in rows:
             if (problem := _problem(row, now)) is not None:

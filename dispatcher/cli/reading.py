@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 
 from dispatcher.cli.options import HiddenChoice, SheetOptions
 from dispatcher.config import Settings, find_config, load_settings, plan_settings
-from dispatcher.errors import UsageProblem
+from dispatcher.errors import StorageFailed, UsageProblem
 from dispatcher.loader import ReadOptions, Sheet, open_sheet
 from dispatcher.model import PlannedRow, Remark, SheetRow
 from dispatcher.planning import (
@@ -29,6 +30,8 @@ from dispatcher.planning import (
 )
 
 STANDARD_INPUT = "-"
+
+_CLAIMS_IN_MEMORY = 1 << 20  # bytes; those of larger sheets go to a temporary file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +107,18 @@ class CampaignSheet:
 
         Raises:
             SheetRefused: a row cannot be read exactly.
+            StorageFailed: there is no room to note which calls the rows claim.
         """
         self.watch = SheetWatch(self.layout)
         self.rows = self.hidden_rows = 0
-        claims = Claims()
-        if self.layout.is_results_sheet:
-            claim_carried(self.sheet.rows(), self.layout, self.plan, claims)
-        for row in plan_rows(self._counted(), self.layout, self.plan, claims):
-            self.watch.see(row)
-            yield row
+        try:
+            with SpooledTemporaryFile(max_size=_CLAIMS_IN_MEMORY) as file:
+                yield from self._planned(Claims(file))
+        except OSError as error:  # those of the sheet have become refusals
+            raise StorageFailed(
+                f"a temporary file could not be written or read ({error.strerror})",
+                hint="make room for it, or name another folder in TMPDIR",
+            ) from error
 
     def settings_digest(self) -> str:
         """Hash of all that shapes how this file becomes calls: how it is read, and planned."""
@@ -128,6 +134,13 @@ class CampaignSheet:
             *self.sheet.remarks(),
             *self.watch.remarks(),
         )
+
+    def _planned(self, claims: Claims) -> Iterator[PlannedRow]:
+        if self.layout.is_results_sheet:
+            claim_carried(self.sheet.rows(), self.layout, self.plan, claims)
+        for row in plan_rows(self._counted(), self.layout, self.plan, claims):
+            self.watch.see(row)
+            yield row
 
     def _counted(self) -> Iterator[SheetRow]:
         for row in self.sheet.rows():

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from dispatcher.cli.options import RunOptions
 from dispatcher.cli.problems import ProblemSheet
 from dispatcher.cli.reading import STANDARD_INPUT, CampaignSheet
-from dispatcher.errors import SheetRefused
+from dispatcher.errors import SheetRefused, UsageProblem
 from dispatcher.ledger import Ledger
 from dispatcher.model import Campaign, PlannedRow, Snapshot, SnapshotHead
 from dispatcher.planning import HiddenRows, request_digest
 
 _IDS_LOOK_WRONG = "ids_look_wrong"
 _LAST_ROW_CUT = "last_row_cut"
+
+
+@contextmanager
+def forgotten_if_refused(ledger: Ledger, campaign: Campaign) -> Iterator[None]:
+    """Leave no empty campaign in the ledger when the block refuses its first sheet."""
+    try:
+        yield
+    except (SheetRefused, UsageProblem):
+        if ledger.last_snapshot(campaign.id) is None:
+            ledger.forget(campaign.id)
+        raise
 
 
 def record(
@@ -76,6 +88,16 @@ def _decided(sheet: CampaignSheet, options: RunOptions, now: datetime) -> Iterat
     problems = ProblemSheet(options.source.problems, sheet)
     yield from problems.watched(sheet.planned(), now=now)
     problems.say_written()
+    refuse_undecided(sheet, options)
+
+
+def refuse_undecided(sheet: CampaignSheet, options: RunOptions) -> None:
+    """
+    Refuse a sheet whose rows have all been planned and of which something is undecided.
+
+    Raises:
+        SheetRefused: hidden rows, ids that look wrong, or a last row that looks cut.
+    """
     file = sheet.sheet.head.file
     if sheet.hidden_rows and sheet.plan.hidden is HiddenRows.UNDECIDED:
         raise SheetRefused(

@@ -15,7 +15,7 @@ from dispatcher.cli.campaigns import ledger_place
 from dispatcher.cli.dry_run import show_requests
 from dispatcher.cli.job import Api, Job, last_snapshot, unknown_campaign
 from dispatcher.cli.live import Lived, live
-from dispatcher.cli.options import RunOptions
+from dispatcher.cli.options import RunOptions, SheetOptions
 from dispatcher.cli.reading import (
     STANDARD_INPUT,
     CampaignSheet,
@@ -24,10 +24,11 @@ from dispatcher.cli.reading import (
     opened,
     pairs_of,
 )
-from dispatcher.cli.recording import record
+from dispatcher.cli.recording import forgotten_if_refused, record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
-from dispatcher.cli.terminal import counted, is_interactive, put, say
+from dispatcher.cli.terminal import counted, is_interactive, put_json, say
+from dispatcher.cli.times import stop_moment
 from dispatcher.config import (
     BASE_URL_VARIABLE,
     LEDGER_VARIABLE,
@@ -79,8 +80,20 @@ def run_sheet(options: RunOptions) -> int:
         run.facts = replace(run.facts, message=error.message, exit_code=error.exit_code)
         run.tell_json()
         raise
+    except Exception as bug:
+        said = f"unexpected error: {type(bug).__name__}"
+        run.facts = replace(run.facts, message=said, exit_code=DispatcherError.exit_code)
+        run.tell_json()
+        raise
     run.tell_json()
     return status
+
+
+def tell_refusal(message: str) -> None:
+    """Print the JSON of a run that could not begin because its options make no sense."""
+    run = _Run(RunOptions(source=SheetOptions(json=True)))
+    run.facts = replace(run.facts, message=message, exit_code=UsageProblem.exit_code)
+    run.tell_json()
 
 
 class _Run:
@@ -101,7 +114,7 @@ class _Run:
     def tell_json(self) -> None:
         if self.options.source.json and not self.options.dry_run:
             facts = replace(self.facts, finished_at=datetime.now(tz=UTC))
-            put(json.dumps(run_json(facts), ensure_ascii=False))
+            put_json(json.dumps(run_json(facts), ensure_ascii=False))
 
     def execute(self, stack: ExitStack) -> int:
         options = self.options
@@ -121,11 +134,12 @@ class _Run:
         )
         self.facts = replace(self.facts, ledger=ledger.location, purpose=api.purpose)
         campaign = self._claim(stack, ledger, sheet, settings, api)
-        target = self._target(ledger, campaign, sheet)
-        if left_over := ledger.settle_left_over(campaign.id, at=self.facts.started_at):
-            calls = counted(left_over, "call")
-            say(f"Now uncertain: {calls} that an earlier run was placing when it died.")
-        snapshot = self._snapshot(ledger, campaign, sheet)
+        with forgotten_if_refused(ledger, campaign):
+            target = self._target(ledger, campaign, sheet)
+            if left_over := ledger.settle_left_over(campaign.id, at=self.facts.started_at):
+                calls = counted(left_over, "call")
+                say(f"Now uncertain: {calls} that an earlier run was placing when it died.")
+            snapshot = self._snapshot(ledger, campaign, sheet)
         job = Job(
             options=options,
             settings=settings,
@@ -140,6 +154,7 @@ class _Run:
 
     def _refuse_nonsense(self) -> None:
         source = self.options.source
+        stop_moment(self.options.stop_at, timezone="")
         if not source.path and not source.campaign:
             raise UsageProblem(
                 "there is nothing to run",
@@ -285,7 +300,7 @@ class _Run:
         if due.count and not self.options.yes:
             asking.confirm(due.count)
         if due.count:
-            job.ledger.reserve_space(calls=min(due.count, self.options.limit or due.count))
+            job.ledger.reserve_space(calls=due.count)
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
         rescue = emergency.Rescue(job.ledger, job.campaign, results=job.target.path)
         make_pool = partial(job.pool, lost=rescue.keep)

@@ -35,7 +35,12 @@ def say(text: str = "") -> None:
 
 
 def put(text: str) -> None:
-    """Write a line of data to stdout; a pipe that is gone is no reason to stop."""
+    """Write a line for a person to stdout; a pipe that is gone is no reason to stop."""
+    _write(sys.stdout, plain(text))
+
+
+def put_json(text: str) -> None:
+    """Write a JSON value to stdout, exactly; a pipe that is gone is no reason to stop."""
     _write(sys.stdout, text)
 
 

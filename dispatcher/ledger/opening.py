@@ -170,13 +170,12 @@ def _draft(draft: Path, purpose: Purpose) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":  # pragma: no cover
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if sys.platform != "win32":  # pragma: no branch - Windows neither can nor need
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _opened(file: Path, *, writable: bool, is_new: bool) -> Ledger:

@@ -83,14 +83,16 @@ class Recorder:
 
     def _serve(self) -> None:
         while (first := self._queue.get()) is not None:
-            work = [first, *self._queued()]
-            for lease in (job for job in work if isinstance(job, _Lease)):
-                self._reserve(lease)
-            # Outcomes go first: a mark in the same commit then sees what its contact has become.
-            jobs = [job for job in work if isinstance(job, _Job)]
-            jobs.sort(key=lambda job: isinstance(job.change, Mark))
-            if jobs:
-                self._commit(jobs)
+            self._write([first, *self._queued()])
+
+    def _write(self, work: Sequence[_Job | _Lease]) -> None:
+        for lease in (job for job in work if isinstance(job, _Lease)):
+            self._reserve(lease)
+        # Outcomes go first: a mark in the same commit then sees what its contact has become.
+        jobs = [job for job in work if isinstance(job, _Job)]
+        jobs.sort(key=lambda job: isinstance(job.change, Mark))
+        if jobs:
+            self._commit(jobs)
 
     def _queued(self) -> list[_Job | _Lease]:
         work: list[_Job | _Lease] = []

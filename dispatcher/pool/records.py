@@ -33,12 +33,12 @@ def outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) 
     )
 
 
-def mark_of(call: DueCall, body: bytes, moment: Moment) -> Mark:
+def mark_of(call: DueCall, state: CallState, body: bytes, moment: Moment) -> Mark:
     """Return the wish to send *body* for a call now."""
     return Mark(
         key=call.request.key,
         contact=call.request.contact,
-        state=call.state,
+        state=state,
         body=body,
         request_digest=request_digest(call.request),
         at=moment.wall,

@@ -80,7 +80,16 @@ class Traffic:
 
     async def clear_until(self, moment: float) -> bool:
         """Wait for *moment* (monotonic seconds); False as soon as nothing may begin."""
-        while self._conduct.may_begin(now=self._clock.monotonic()):
+        return await self._wait_for(
+            moment, lambda: self._conduct.may_begin(now=self._clock.monotonic())
+        )
+
+    async def going_until(self, moment: float) -> bool:
+        """Wait for *moment* (monotonic seconds), also in a hold; False as soon as it stops."""
+        return await self._wait_for(moment, lambda: self._conduct.stopped is None)
+
+    async def _wait_for(self, moment: float, still: Callable[[], bool]) -> bool:
+        while still():
             left = moment - self._clock.monotonic()
             if left <= 0:
                 return True

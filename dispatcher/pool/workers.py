@@ -94,6 +94,7 @@ class Pool:
         self._clients: list[Client] = []
         self._counts: Counter[CallStatus] = Counter()
         self._offered_again: set[str] = set()
+        self._pending_again: set[str] = set()
         self._unrecorded: list[Unrecorded] = []
 
     @property
@@ -184,11 +185,11 @@ class Pool:
             self.stop(StopWord.LEDGER_FAILED, fault.message)
         else:
             if who:
-                self.stop(StopWord.ASKED, f"asked to by {who}; run it again to continue")
+                self.stop(StopWord.ASKED, f"As asked by {who}; run it again to continue")
 
     async def _dispatched(self) -> Dispatched:
         if self._conduct.stopped is None and await self._source.is_limited():
-            self.stop(StopWord.LIMIT, f"as asked, after {self._settings.limit} calls")
+            self.stop(StopWord.LIMIT, f"As asked by --limit {self._settings.limit}")
         return Dispatched(
             stopped=self._conduct.stopped,
             message=self._conduct.message,
@@ -229,14 +230,15 @@ class Pool:
             self._slots.give_back(slot)
             return await self._give_up(call, past)
         body = self._body(call, moment)
-        answer = await self._recorder.change(mark_of(call, body, moment))
+        state = self._state_of(call)
+        answer = await self._recorder.change(mark_of(call, state, body, moment))
         if isinstance(answer, MarkRefusal):
             self._slots.give_back(slot)
             return await self._refused(call, answer)
         attempt = int(answer)
         if not await self._may_start(slot):
             key = call.request.key
-            await self._recorder.change(Withdrawal(key=key, attempt=attempt, state=call.state))
+            await self._recorder.change(Withdrawal(key=key, attempt=attempt, state=state))
             return _Step.NOT_SENT
         return await self._send(call, attempt, body, client)
 
@@ -262,6 +264,7 @@ class Pool:
         self._observe(result, judgement)
         await self._record(call, attempt, judgement)
         if judgement.verdict is Verdict.NOT_SENT:
+            self._pending_again.add(call.request.key)
             return _Step.NOT_SENT
         self._counts[CallStatus(judgement.verdict)] += 1
         return _Step.DONE
@@ -320,6 +323,11 @@ class Pool:
             self._counts[CallStatus.SKIPPED] += 1
         return _Step.DONE
 
+    def _state_of(self, call: DueCall) -> CallState:
+        """What was not sent is pending, also where it had failed or been rejected before."""
+        is_pending = call.request.key in self._pending_again
+        return CallState.PENDING if is_pending else call.state
+
     def _may_offer(self, call: DueCall) -> bool:
         """Once more, or as often as needed where calling a contact again is wanted."""
         key = call.request.key
@@ -328,11 +336,20 @@ class Pool:
         return is_first or self._settings.repeat_after_hours == 0
 
     async def _look(self, client: Client) -> bool:
-        slot = await self._slots.next()
-        await asyncio.sleep(max(0.0, slot - self._clock.monotonic()))
-        self._slots.started(self._clock.monotonic())
+        if not await self._may_look():
+            return False
         answer = await client.look("/v1/credits")
         return isinstance(answer, Reply) and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+    async def _may_look(self) -> bool:
+        """Wait for a slot, also in a hold; True with the start noted, False after a stop."""
+        moment = await self._slots.next()
+        while await self._traffic.going_until(moment):
+            moment = self._slots.earliest(now := self._clock.monotonic())
+            if moment <= now:
+                self._slots.started(now)
+                return True
+        return False
 
     def _body(self, call: DueCall, moment: Moment) -> bytes:
         settings = self._settings
@@ -344,6 +361,6 @@ class Pool:
     def _check_time(self) -> None:
         settings, times = self._settings, self._times
         if settings.stop_at is not None and times.now().latest >= settings.stop_at:
-            self.stop(StopWord.STOP_AT, "as asked, at the time set by --stop-at")
+            self.stop(StopWord.STOP_AT, "As asked by --stop-at")
         elif settings.max_seconds and times.elapsed_seconds >= settings.max_seconds:
-            self.stop(StopWord.MAX_MINUTES, "as asked, after the time set by --max-minutes")
+            self.stop(StopWord.MAX_MINUTES, "As asked by --max-minutes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,9 +50,9 @@ def test_the_results_say_when_the_api_created_each_call(
 
     record = {call.call_id: call.created_at for call in world.server.record}
     for line in world.lines("campaign.results.csv"):
-        created = datetime.datetime.fromisoformat(line["call_created_at"])
-        sent = datetime.datetime.fromisoformat(line["call_sent_at"])
-        assert abs(created - record[line["call_id"]]) < datetime.timedelta(milliseconds=1)
+        created = dt.datetime.fromisoformat(line["call_created_at"])
+        sent = dt.datetime.fromisoformat(line["call_sent_at"])
+        assert abs(created - record[line["call_id"]]) < dt.timedelta(milliseconds=1)
         assert sent.tzinfo is not None
         assert (line["call_http_status"], line["call_attempts"]) == ("201", "1") or (
             generation is Generation.A and line["call_http_status"] == "200"
@@ -164,9 +164,9 @@ def test_cells_of_a_workbook_are_told_as_a_person_reads_them(world: World) -> No
                 "José Núñez",
                 3,
                 1234.5,
-                datetime.date(2026, 6, 15),
-                datetime.datetime(2026, 6, 15, 14, 30),  # noqa: DTZ001 - as Excel has it
-                datetime.time(9, 5),
+                dt.date(2026, 6, 15),
+                dt.datetime(2026, 6, 15, 14, 30),  # noqa: DTZ001 - as Excel has it
+                dt.time(9, 5),
                 True,
             ],
             [None, None, None, None, None, None, None, None],

@@ -124,11 +124,9 @@ def test_the_same_people_under_another_name_are_refused_however_often(world: Wor
 
     for ended in tries:
         assert ended.status == 2
-        assert ended.complaint == [
-            'dispatcher: The campaign "campaign" has 3 calls of this sheet already',
-            '  continue it with --campaign "campaign", or call them again on purpose by giving '
-            "--campaign a new name",
-        ]
+        why, remedy = ended.complaint
+        assert why == 'dispatcher: The campaign "campaign" has 3 calls of this sheet already'
+        assert remedy.startswith('  continue it with --campaign "campaign", or ')
         assert ended.report["message"]
     assert _sent(world, "c-1", "c-2", "c-3")
     assert not (world.folder / "otra.results.csv").exists()
@@ -412,25 +410,45 @@ def test_a_call_settled_as_not_placed_is_sent_again_only_on_request(world: World
     ("arguments", "said"),
     [
         (("--not-placed",), "name the call by --contact ID or by --row N, one of them"),
+        (("--row", "2", "--not-placed", "--reason", " "), "say with --reason how you know"),
+        (("--row", "4", "--not-placed"), "row 4 led to no call"),
         (("--row", "2"), "say --placed CALL_ID or --not-placed, one of them"),
         (("--row", "3", "--not-placed"), "this call is placed"),
         (("--row", "9", "--not-placed"), "the last sheet of this campaign has no row 9"),
         (("--contact", "c-9", "--not-placed"), "has no call to the contact c-9"),
     ],
-    ids=["no call", "no verdict", "placed", "no such row", "no such contact"],
+    ids=["unnamed", "no reason", "no call", "no verdict", "placed", "no row", "no contact"],
 )
 def test_an_unclear_settlement_changes_nothing(
     world: World, arguments: tuple[str, ...], said: str
 ) -> None:
     world.serve_faults({"c-1": LOST})
-    world.run(world.people(2))
+    world.run(world.csv([("c-1", "", ""), ("c-2", "", ""), ("", "x", "")]))
     before = world.remembered()
 
-    ended = world.command("resolve", "campaign", *arguments, "--reason", "so", "--yes")
+    ended = world.command("resolve", "campaign", "--reason", "so", *arguments, "--yes")
 
     assert ended.status == 2
     assert said in ended.complaint[0]
     assert world.remembered() == before
+
+
+def test_of_several_uncertain_calls_to_a_contact_one_is_named_by_its_row(world: World) -> None:
+    world.configure("key: [factura]\nrepeat_after_hours: 0\n")
+    world.serve_faults({"c-1": LOST})
+    rows = [("c-1", "A"), ("c-1", "B")]
+    world.run(world.csv(rows, header=("contact_id", "factura")))
+    settle = ("resolve", "campaign", "--not-placed", "--reason", "so", "--yes")
+
+    either = world.command(*settle, "--contact", "c-1")
+    second = world.command(*settle, "--row", "3")
+    other = world.command(*settle, "--contact", "c-1")
+
+    assert (either.status, second.status, other.status) == (2, 0, 0)
+    assert either.complaint == [
+        "dispatcher: 2 calls to this contact are open",
+        "  name one by --row N",
+    ]
 
 
 def test_settling_asks_and_without_a_terminal_needs_yes(world: World) -> None:
@@ -593,11 +611,21 @@ def test_status_without_a_ledger_says_so_and_creates_none(world: World) -> None:
     assert not world.ledger.exists()
 
 
-@pytest.mark.parametrize("command", ["status", "results"])
-def test_an_unknown_campaign_is_named_beside_the_known_ones(world: World, command: str) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status", "otra"),
+        ("results", "otra"),
+        ("resolve", "otra", "--row", "2", "--not-placed", "--reason", "so"),
+    ],
+    ids=["status", "results", "resolve"],
+)
+def test_an_unknown_campaign_is_named_beside_the_known_ones(
+    world: World, command: tuple[str, ...]
+) -> None:
     world.run(world.people(1))
 
-    ended = world.command(command, "otra")
+    ended = world.command(*command)
 
     assert ended.status == 2
     assert ended.complaint == [

@@ -239,8 +239,8 @@ def test_an_answer_that_the_next_row_would_get_too_stops_the_run(
 
 @pytest.mark.parametrize(
     ("fault", "verdict"),
-    [(fault, verdict) for fault, _, verdict in STOPPING.values()],
-    ids=STOPPING,
+    [STOPPING[name][::2] for name in ("401", "402", "405", "404 html", "302", "200 html")],
+    ids=["401", "402", "405", "404 html", "302", "200 html"],
 )
 def test_once_it_is_mended_the_next_run_sends_what_was_refused_but_not_the_uncertain(
     world: World, fault: Fault, verdict: str
@@ -434,9 +434,7 @@ def test_an_agent_that_the_api_does_not_know_is_a_refused_row(
     world: World, generation: Generation
 ) -> None:
     world.serve(Faults(unknown_agents=frozenset({"agent-x"})), generation=generation)
-    sheet = world.csv(
-        [("c-1", "agent-1"), ("c-2", "agent-x")], header=("contact_id", "agent_id")
-    )
+    sheet = world.csv([("c-1", "agent-1"), ("c-2", "agent-x")], header=("contact_id", "agent_id"))
 
     ended = world.run(sheet)
 

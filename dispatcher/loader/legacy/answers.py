@@ -7,11 +7,11 @@ READER = "dispatcher.loader.legacy.reader"
 Row = tuple[int, list[str], list[int]]
 """Row number, texts (at least one of them not empty), indices of numbers with too many digits."""
 
-Outline = tuple[str, bool, bool, list[Row]]
-"""Name of a sheet, whether it is visible, whether it is a worksheet, its first rows."""
+Block = tuple[int, int, int, int]
+"""Merged cells: first row and column, last row and column, all from 0."""
 
-Blocks = list[list[int]]
-"""Merged cells: first row, first column, last row, last column, from 0."""
+Outline = tuple[str, bool, bool, list[Block], list[Row]]
+"""Name of a sheet, whether it is visible and a worksheet, its merged cells, its first rows."""
 
 # The last line is one of these words; where none comes, the process broke on the file.
 DONE = "done"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from dispatcher.errors import SheetRefused
-from dispatcher.loader.legacy.answers import DONE, PROTECTED, READER, Blocks, Outline, Row
+from dispatcher.loader.legacy.answers import DONE, PROTECTED, READER, Block, Outline, Row
 from dispatcher.loader.options import ReadOptions, Wanted
 from dispatcher.loader.sheet import FileStamp, Sheet
 from dispatcher.loader.workbook.cell_names import cell_name
@@ -23,7 +23,13 @@ from dispatcher.loader.workbook.merges import Merge, with_merges
 from dispatcher.loader.workbook.number_text import LONG_NUMBER
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import protected
-from dispatcher.loader.workbook.shaping import RawRow, data_rows, head_of
+from dispatcher.loader.workbook.shaping import (
+    LOOK_AHEAD,
+    Preview,
+    RawRow,
+    data_rows,
+    head_of,
+)
 from dispatcher.model import Flaw, FlawKind, Remark, SheetHead, SheetRow
 
 _XLS = "xls"  # the others are zip archives
@@ -53,16 +59,18 @@ def open_legacy(
 
     Raises:
         SheetRefused: It cannot be read, or it does not say which sheet or row is meant.
+        OSError: It is not there or may not be read.
     """
     stamp = FileStamp.of(path)
     if format != _XLS:
         with Package(path, file=file) as package:
             judge_prologs(package)
-    source = _Source(path=path, file=file)
-    candidates = list(source.candidates())
+    source = _Source(path=path, file=file, format=format)
+    sheets = list(source.sheets())
+    candidates = [sheet.candidate for sheet in sheets]
     chosen = choose_sheet(candidates, file=file, options=options, wanted=wanted)
     head = head_of(
-        chosen.rows,
+        chosen.look(),
         file=file,
         format_name=format,
         sheet=chosen.name,
@@ -70,40 +78,45 @@ def open_legacy(
         wanted=wanted,
         remarks=(Remark(code="limited_format", message=_LIMITS),),
     )
-    read = partial(_pass, source, candidates.index(chosen), head)
+    read = partial(_pass, sheets[candidates.index(chosen)], head)
     return Sheet(head=head, read=read, path=path, stamp=stamp)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _LegacySheet:
+    """A sheet and its merged cells."""
+
+    candidate: Candidate
+    merges: tuple[Merge, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """A file that a process of its own reads, anew for each pass."""
+    """A file that a process of its own reads: once for all sheets, then for the rows of one."""
 
     path: Path
     file: str
+    format: str
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield the sheets; one run of the process tells the first rows of all."""
+    def sheets(self) -> Iterator[_LegacySheet]:
+        """Yield the sheets with their first rows."""
         for index, answer in enumerate(self._ask()):
-            name, visible, has_cells, first = cast(Outline, answer)
-            rows = [_raw_row(row) for row in first]
-            yield Candidate(
-                name=name,
-                visible=visible,
-                has_cells=has_cells,
-                rows=partial(self._begun, index, rows),
+            name, visible, has_cells, blocks, rows = cast(Outline, answer)
+            preview = Preview(
+                first=tuple(map(_raw_row, rows)),
+                is_all=len(rows) < LOOK_AHEAD,
+                again=partial(self._rows, index),
+            )
+            yield _LegacySheet(
+                candidate=Candidate(
+                    name=name, visible=visible, has_cells=has_cells, look=partial(_same, preview)
+                ),
+                merges=tuple(sorted(map(_merge, blocks))),
             )
 
-    def rows(self, sheet: int, *, width: int) -> Iterator[RawRow]:
-        """Yield the rows of a sheet with its merged cells marked as far as *width* columns."""
-        answers = self._ask(str(sheet))
-        merges = sorted(_merge(block) for block in cast(Blocks, next(answers)))
-        rows = (_raw_row(cast(Row, answer)) for answer in answers)
-        return with_merges(rows, merges, width=width, file=self.file)
-
-    def _begun(self, sheet: int, first: list[RawRow]) -> Iterator[RawRow]:
-        yield from first
-        last = first[-1].number if first else 0
-        yield from (row for row in self.rows(sheet, width=0) if row.number > last)
+    def _rows(self, sheet: int) -> Iterator[RawRow]:
+        for answer in self._ask(str(sheet)):
+            yield _raw_row(cast(Row, answer))
 
     def _ask(self, *sheet: str) -> Iterator[object]:
         """
@@ -112,9 +125,9 @@ class _Source:
         Raises:
             SheetRefused: It could not read the file, or broke on it.
         """
-        command = [sys.executable, "-P", "-m", READER, str(self.path.absolute()), *sheet]
+        question = [str(self.path.absolute()), self.format, *sheet]
         with subprocess.Popen(  # noqa: S603 our own module on the file that was named
-            command,
+            [sys.executable, "-P", "-m", READER, *question],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -137,15 +150,19 @@ class _Source:
             else:
                 break
         raise SheetRefused(
-            f"{self.file}: damaged workbook: it cannot be read, or needs far too much memory",
+            f"{self.file}: damaged or protected workbook, or one that needs far too much memory",
             hint="open it in Excel or LibreOffice and save it as .xlsx",
         )
 
 
-def _pass(
-    source: _Source, sheet: int, head: SheetHead, remarks: list[Remark]
-) -> Iterator[SheetRow]:
-    return data_rows(source.rows(sheet, width=len(head.headers)), head, remarks)
+def _pass(sheet: _LegacySheet, head: SheetHead, remarks: list[Remark]) -> Iterator[SheetRow]:
+    rows = sheet.candidate.look().rows()
+    rows = with_merges(rows, sheet.merges, width=len(head.headers), file=head.file)
+    return data_rows(rows, head, remarks)
+
+
+def _same(preview: Preview) -> Preview:
+    return preview
 
 
 def _raw_row(row: Row) -> RawRow:
@@ -161,7 +178,7 @@ def _raw_row(row: Row) -> RawRow:
     return RawRow(number=number, cells=cells, flaws=flaws)
 
 
-def _merge(block: list[int]) -> Merge:
+def _merge(block: Block) -> Merge:
     first_row, first_column, last_row, last_column = block
     return Merge(
         first_row=first_row + 1,

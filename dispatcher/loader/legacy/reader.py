@@ -4,8 +4,8 @@ The process that lets calamine at a file, run as ``python -m`` of this module.
 calamine builds the whole sheet in memory and may panic on damaged files; here neither can hurt:
 the memory and time of this process are bounded, and it ends with the file.
 
-Arguments: the path, and the index of a sheet or nothing. Without an index the answer is an outline
-of each sheet with its first rows, with one the sheet's merged cells and then its rows.
+Arguments: the path, the format, and the index of a sheet or nothing. Without an index the answer is
+an outline of each sheet, with one the rows of that sheet.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from python_calamine import (
     CalamineSheet,
     CalamineWorkbook,
     PasswordError,
+    SheetMetadata,
     SheetTypeEnum,
     SheetVisibleEnum,
 )
 
-from dispatcher.loader.header import LOOK_AHEAD_ROWS
 from dispatcher.loader.legacy.answers import (
     DONE,
     PROTECTED,
     UNREADABLE,
-    Blocks,
+    Block,
     Outline,
     Row,
 )
 from dispatcher.loader.legacy.values import is_long_number, value_text
+from dispatcher.loader.workbook.shaping import LOOK_AHEAD
 
 _MEMORY = 256 * 1024**2  # bytes of address space, and for each byte of the file:
 _MEMORY_PER_BYTE = 40
@@ -47,16 +48,18 @@ def main(arguments: list[str], out: TextIO) -> None:
     Read a file and write what is in it.
 
     Args:
-        arguments: Path, and index of a sheet or nothing.
+        arguments: Path, format, and index of a sheet or nothing.
         out: Where to write.
     """
-    path, *indices = arguments
+    path, kind, *indices = arguments
     try:
-        with CalamineWorkbook.from_path(path) as workbook:
-            for index in indices:
-                _write_sheet(workbook.get_sheet_by_index(int(index)), out)
+        with _opened(Path(path), kind) as workbook:
+            for wanted in indices:
+                for row in _rows(workbook.get_sheet_by_index(int(wanted))):
+                    _write(row, out)
             if not indices:
-                _write_outline(workbook, out)
+                for index, about in enumerate(workbook.sheets_metadata):
+                    _write(_outline(workbook, index, about), out)
         end = DONE
     except PasswordError:
         end = PROTECTED
@@ -67,36 +70,35 @@ def main(arguments: list[str], out: TextIO) -> None:
 
 def limit_resources(path: Path) -> None:
     """Bound memory and time of this process, on systems that can."""
-    try:
-        import resource  # noqa: PLC0415 not on Windows
-    except ImportError:
-        return
-    memory = _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, _CPU_SECONDS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (limit if hard < 0 else min(limit, hard), hard))
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not on Windows
+
+        memory = _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
+        for kind, limit in (
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_CPU, _CPU_SECONDS),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            hard = resource.getrlimit(kind)[1]
+            resource.setrlimit(kind, (limit if hard < 0 else min(limit, hard), hard))
 
 
-def _write_outline(workbook: CalamineWorkbook, out: TextIO) -> None:
-    for index, about in enumerate(workbook.sheets_metadata):
-        has_cells = about.typ == SheetTypeEnum.WorkSheet
-        rows: list[Row] = []
-        if has_cells:
-            rows = list(islice(_rows(workbook.get_sheet_by_index(index)), LOOK_AHEAD_ROWS))
-        visible = about.visible == SheetVisibleEnum.Visible
-        outline: Outline = (about.name, visible, has_cells, rows)
-        _write(outline, out)
+def _opened(path: Path, kind: str) -> CalamineWorkbook:
+    # calamine believes the name; where that lies it can go by the content, but then it does not
+    # tell a password from damage.
+    if path.suffix.lower() == f".{kind}":
+        return CalamineWorkbook.from_path(path)
+    with path.open("rb") as source:
+        return CalamineWorkbook.from_filelike(source)
 
 
-def _write_sheet(sheet: CalamineSheet, out: TextIO) -> None:
-    blocks: Blocks = [[*first, *last] for first, last in sheet.merged_cell_ranges or []]
-    _write(blocks, out)
-    for row in _rows(sheet):
-        _write(row, out)
+def _outline(workbook: CalamineWorkbook, index: int, about: SheetMetadata) -> Outline:
+    visible = about.visible == SheetVisibleEnum.Visible
+    if about.typ != SheetTypeEnum.WorkSheet:
+        return about.name, visible, False, [], []
+    sheet = workbook.get_sheet_by_index(index)
+    blocks: list[Block] = [(*first, *last) for first, last in sheet.merged_cell_ranges or []]
+    return about.name, visible, True, blocks, list(islice(_rows(sheet), LOOK_AHEAD))
 
 
 def _rows(sheet: CalamineSheet) -> Iterator[Row]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from dispatcher.errors import SheetRefused
 from dispatcher.loader.header import LOOK_AHEAD_ROWS
 from dispatcher.loader.options import ReadOptions, Wanted
-from dispatcher.loader.workbook.shaping import RawRow, holds_anything
+from dispatcher.loader.workbook.shaping import Preview
 
 _MOST_NAMED = 10
 
@@ -23,13 +22,13 @@ class Candidate:
         name: What its tab says.
         visible: The person sees its tab.
         has_cells: It is a worksheet and no chart, dialog or macro sheet.
-        rows: Begins a pass over its rows.
+        look: Reads its beginning; asking again costs nothing.
     """
 
     name: str
     visible: bool
     has_cells: bool
-    rows: Callable[[], Iterator[RawRow]]
+    look: Callable[[], Preview]
 
 
 def choose_sheet(
@@ -50,7 +49,7 @@ def choose_sheet(
     """
     if options.sheet:
         return _named(candidates, options.sheet, file=file)
-    filled = [c for c in candidates if c.visible and c.has_cells and _first_rows(c, 1)]
+    filled = [c for c in candidates if c.visible and c.has_cells and c.look().first]
     if not filled:
         raise _nothing_visible(candidates, file=file)
     if len(filled) == 1:
@@ -92,15 +91,11 @@ def _nothing_visible(candidates: Sequence[Candidate], *, file: str) -> SheetRefu
 
 
 def _has_header(candidate: Candidate, options: ReadOptions, wanted: Wanted) -> bool:
+    preview = candidate.look()
     if options.header_row:
-        rows = (row for row in candidate.rows() if row.number >= options.header_row)
-        first = next(rows, None)
-        return first is not None and first.number == options.header_row and wanted(first.cells)
-    return any(wanted(row.cells) for row in _first_rows(candidate, LOOK_AHEAD_ROWS))
-
-
-def _first_rows(candidate: Candidate, count: int) -> list[RawRow]:
-    return list(islice(filter(holds_anything, candidate.rows()), count))
+        row = next((row for row in preview.rows() if row.number >= options.header_row), None)
+        return row is not None and row.number == options.header_row and wanted(row.cells)
+    return any(wanted(row.cells) for row in preview.first[:LOOK_AHEAD_ROWS])
 
 
 def _folded(name: str) -> str:

@@ -116,7 +116,7 @@ def _entry(relation: Relation | None, name: str, state: str) -> SheetEntry:
     return SheetEntry(
         name=name,
         part=relation.target if relation else "",
-        visible=state not in {"hidden", "veryHidden"},
+        visible=state.lower() not in {"hidden", "veryhidden"},
         has_cells=relation is None or relation.kind == "worksheet",
     )
 

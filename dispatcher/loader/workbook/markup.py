@@ -17,6 +17,7 @@ from dispatcher.errors import SheetRefused
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import damaged, unsafe
 
+PART_LIMIT = 16 * 1024**2  # bytes of a part that describes; 64,000 styles are less
 MARKUP_LIMIT = 1024 * 1024  # bytes of one tag or comment
 
 SPREADSHEET_NAMESPACES = (
@@ -27,11 +28,19 @@ SPREADSHEET_NAMESPACES = (
 
 Attributes = Mapping[str, str]
 _MARKUP_PARTS = (".xml", ".rels", ".vml")
-_ENCODINGS = frozenset({"utf-8", "utf-16", "us-ascii", "iso-8859-1"})  # those expat knows itself
+_ENCODINGS = frozenset(  # those expat knows itself
+    {"utf-8", "utf-16", "utf-16le", "utf-16be", "us-ascii", "iso-8859-1"}
+)
 _SEPARATOR = "}"
 
 
-def for_each(package: Package, part: str, begin: Callable[[str, Attributes], None]) -> None:
+def for_each(
+    package: Package,
+    part: str,
+    begin: Callable[[str, Attributes], None],
+    *,
+    limit: int = PART_LIMIT,
+) -> None:
     """
     Call *begin* with name and attributes of each element of a part.
 
@@ -39,10 +48,13 @@ def for_each(package: Package, part: str, begin: Callable[[str, Attributes], Non
         package: The workbook.
         part: Name of the part.
         begin: What to do with an element.
+        limit: Bytes the part may have.
 
     Raises:
         SheetRefused: The part is missing, damaged, no valid XML, or unsafe.
     """
+    if package.size(part) > limit:
+        raise unsafe(package.file, f"its part {part} is larger than any real one")
     parser = _hardened(package, part)
     parser.StartElementHandler = begin
     fed = 0

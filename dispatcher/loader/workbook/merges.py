@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dispatcher.loader.workbook.cell_names import cell_name, position
 from dispatcher.loader.workbook.markup import Attributes, for_each, local_name
-from dispatcher.loader.workbook.package import Package
+from dispatcher.loader.workbook.package import MOST_UNPACKED, Package
 from dispatcher.loader.workbook.refusal import unreadable
 from dispatcher.loader.workbook.shaping import RawRow, holds_anything
 from dispatcher.model import Flaw, FlawKind
@@ -47,7 +47,7 @@ def merges_of(package: Package, part: str) -> tuple[Merge, ...]:
         if len(found) > MOST_MERGES:
             raise unreadable(package.file, f"more than {MOST_MERGES:,} merged cells")
 
-    for_each(package, part, begin)
+    for_each(package, part, begin, limit=MOST_UNPACKED)
     return tuple(sorted(found))
 
 

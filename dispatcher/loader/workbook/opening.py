@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
-from dispatcher.errors import SheetRefused
 from dispatcher.loader.options import ReadOptions, Wanted
 from dispatcher.loader.sheet import FileStamp, Sheet
 from dispatcher.loader.workbook.cells import Book
@@ -18,21 +17,17 @@ from dispatcher.loader.workbook.merges import Merge, merges_of, with_merges
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import damaged
 from dispatcher.loader.workbook.rows import RowStream
-from dispatcher.loader.workbook.shaping import RawRow, data_rows, head_of, hidden_columns_remark
+from dispatcher.loader.workbook.shaping import (
+    Preview,
+    RawRow,
+    data_rows,
+    head_of,
+    hidden_columns_remark,
+    preview_of,
+)
 from dispatcher.loader.workbook.shared_strings import shared_strings_of
 from dispatcher.loader.workbook.styles import styles_of
 from dispatcher.model import Remark, SheetHead, SheetRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """Everything a later pass needs; the file itself is opened anew for each."""
-
-    path: Path
-    part: str
-    book: Book
-    head: SheetHead
-    merges: tuple[Merge, ...]
 
 
 def open_workbook(path: Path, *, file: str, options: ReadOptions, wanted: Wanted) -> Sheet:
@@ -47,34 +42,29 @@ def open_workbook(path: Path, *, file: str, options: ReadOptions, wanted: Wanted
 
     Raises:
         SheetRefused: It cannot be read exactly, or it does not say which sheet or row is meant.
+        OSError: It is not there or may not be read.
     """
-    try:
-        stamp = FileStamp.of(path)
-    except OSError as problem:
-        raise SheetRefused(f"{file}: cannot be read: {problem.strerror}") from problem
+    stamp = FileStamp.of(path)
     with Package(path, file=file) as package:
         judge_prologs(package)
         contents = contents_of(package)
         book = _book(package, contents)
-        candidates = [_candidate(package, entry, book) for entry in contents.sheets]
+        sheets = [_Sheet(package, entry, book) for entry in contents.sheets]
+        candidates = [sheet.candidate() for sheet in sheets]
         chosen = choose_sheet(candidates, file=file, options=options, wanted=wanted)
         head = head_of(
-            chosen.rows,
+            chosen.look(),
             file=file,
             format_name="xlsx",
             sheet=chosen.name,
             options=options,
             wanted=wanted,
         )
-        part = contents.sheets[candidates.index(chosen)].part
-        source = _Source(
-            path=path,
-            part=part,
-            book=book,
-            head=_with_hidden_columns(head, RowStream(package, part, book)),
-            merges=merges_of(package, part),
-        )
-    return Sheet(head=source.head, read=partial(_pass, source), path=path, stamp=stamp)
+        sheet = sheets[candidates.index(chosen)]
+        head = sheet.with_hidden_columns(head)
+        merges = merges_of(package, sheet.part)
+    read = partial(_pass, chosen.look(), merges, head)
+    return Sheet(head=head, read=read, path=path, stamp=stamp)
 
 
 def _book(package: Package, contents: Contents) -> Book:
@@ -86,32 +76,55 @@ def _book(package: Package, contents: Contents) -> Book:
     )
 
 
-def _candidate(package: Package, entry: SheetEntry, book: Book) -> Candidate:
-    def rows() -> Iterator[RawRow]:
-        if not entry.part:
-            raise damaged(package.file, f'sheet "{entry.name}" is missing')
-        yield from RowStream(package, entry.part, book)
+class _Sheet:
+    """
+    A sheet of an open workbook.
 
-    return Candidate(name=entry.name, visible=entry.visible, has_cells=entry.has_cells, rows=rows)
+    Attributes:
+        part: Name of its part.
+    """
 
+    def __init__(self, package: Package, entry: SheetEntry, book: Book) -> None:
+        self.part = entry.part
+        self._package = package
+        self._entry = entry
+        self._book = book
+        self._stream = RowStream(package, entry.part, book)
 
-def _with_hidden_columns(head: SheetHead, stream: RowStream) -> SheetHead:
-    next(iter(stream), None)  # the columns are described before the first row
-    hidden = frozenset(
-        index
-        for first, last in stream.hidden_columns
-        for index in range(first, min(last + 1, len(head.headers)))
-    )
-    remarks = hidden_columns_remark(head, hidden)
-    return replace(head, hidden_columns=hidden, remarks=(*head.remarks, *remarks))
-
-
-def _pass(source: _Source, remarks: list[Remark]) -> Iterator[SheetRow]:
-    with Package(source.path, file=source.head.file) as package:
-        rows = with_merges(
-            iter(RowStream(package, source.part, source.book)),
-            source.merges,
-            width=len(source.head.headers),
-            file=source.head.file,
+    def candidate(self) -> Candidate:
+        """Return what is to be chosen from."""
+        return Candidate(
+            name=self._entry.name,
+            visible=self._entry.visible,
+            has_cells=self._entry.has_cells,
+            look=cache(self._preview),
         )
-        yield from data_rows(rows, source.head, remarks)
+
+    def with_hidden_columns(self, head: SheetHead) -> SheetHead:
+        """Add the hidden columns to a head; they are known once the preview was read."""
+        hidden = frozenset(
+            index
+            for first, last in self._stream.hidden_columns
+            for index in range(first, min(last + 1, len(head.headers)))
+        )
+        remarks = hidden_columns_remark(head, hidden)
+        return replace(head, hidden_columns=hidden, remarks=(*head.remarks, *remarks))
+
+    def _preview(self) -> Preview:
+        if not self.part:
+            raise damaged(self._package.file, f'sheet "{self._entry.name}" is missing')
+        again = partial(_all_rows, self._package.path, self._package.file, self.part, self._book)
+        return preview_of(iter(self._stream), again)
+
+
+def _all_rows(path: Path, file: str, part: str, book: Book) -> Iterator[RawRow]:
+    """Read all rows of a sheet, with the file opened anew."""
+    with Package(path, file=file) as package:
+        yield from RowStream(package, part, book)
+
+
+def _pass(
+    preview: Preview, merges: tuple[Merge, ...], head: SheetHead, remarks: list[Remark]
+) -> Iterator[SheetRow]:
+    rows = with_merges(preview.rows(), merges, width=len(head.headers), file=head.file)
+    yield from data_rows(rows, head, remarks)

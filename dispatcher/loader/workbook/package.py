@@ -17,7 +17,7 @@ MOST_PARTS = 10_000
 MOST_UNPACKED = 4 * 1024**3  # bytes; a million rows of twelve columns are about half of one GiB
 MOST_RATIO = 200  # unpacked to packed; sheets stay under 50, styled empty rows included
 RATIO_MATTERS_FROM = 32 * 1024**2  # bytes unpacked: small files may pack as well as they like
-CHUNK = 64 * 1024  # bytes
+CHUNK = 16 * 1024  # bytes; what fits the processor's cache is parsed fastest
 
 _DIRECTORY_LIMIT = MOST_PARTS * 512  # bytes of the zip's table of contents
 _END_RECORD = struct.Struct("<4s4H2LH")
@@ -59,14 +59,11 @@ class Package:
         Raises:
             SheetRefused: No zip, damaged, encrypted, too many parts, two parts of one name,
                 too much to unpack.
+            OSError: It is not there or may not be read.
         """
+        self.path = path
         self.file = file
-        try:
-            self._source = path.open("rb")
-        except OSError as problem:
-            raise SheetRefused(
-                f"{file}: cannot be read: {problem.strerror}", hint="check its path and permissions"
-            ) from problem
+        self._source = path.open("rb")
         try:
             self._archive = self._opened()
             self._parts = self._judged(self._archive.infolist())
@@ -137,9 +134,7 @@ class Package:
             return zipfile.ZipFile(self._source)
         except _BROKEN as problem:
             if start.startswith(b"PK"):
-                raise damaged(
-                    self.file, "it is cut off or its zip structure is broken"
-                ) from problem
+                raise damaged(self.file, "cut off, or its zip structure is broken") from problem
             raise SheetRefused(
                 f"{self.file}: not a workbook, whatever its name says",
                 hint="save the sheet as .xlsx or .csv",
@@ -162,7 +157,7 @@ class Package:
         if size != _SEE_ZIP64:
             return size
         at = tail.rfind(b"PK\x06\x06", 0, at)
-        return int(_ZIP64_RECORD.unpack_from(tail, at)[9]) if at >= 0 else end
+        return int(_ZIP64_RECORD.unpack_from(tail, at)[8]) if at >= 0 else end
 
     def _judged(self, entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         if len(entries) > MOST_PARTS:

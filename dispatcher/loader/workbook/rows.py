@@ -35,8 +35,8 @@ from dispatcher.loader.workbook.tree import children
 from dispatcher.model import Flaw, FlawKind
 
 _KEPT_TEXTS = 8192  # values worked out before, for columns that repeat them
-_TEXT_MATTERS_FROM = 64 * 1024**2  # characters
-_MOST_TEXT_RATIO = 20  # characters of a sheet's cells to bytes of its XML and shared texts
+_TEXT_MATTERS_FROM = 128 * 1024**2  # characters
+_MOST_TEXT_RATIO = 40  # characters of a sheet's cells to bytes of its XML and shared texts
 _ROW_DIGITS = 7
 _UNCOMPUTED = CellFault(
     kind=FlawKind.NO_VALUE,

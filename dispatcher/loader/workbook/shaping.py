@@ -11,7 +11,8 @@ from dispatcher.loader.options import ReadOptions, Wanted
 from dispatcher.loader.workbook.cell_names import COLUMN_NAMES, cell_name
 from dispatcher.model import Flaw, FlawKind, Remark, SheetHead, SheetRow
 
-LOOK_AHEAD = 500  # rows that may widen the sheet beyond its last header
+LOOK_AHEAD = 500  # rows
+LOOK_AHEAD_CHARACTERS = 1_000_000
 _MOST_NAMED = 10
 
 
@@ -33,13 +34,57 @@ class RawRow:
     flaws: tuple[Flaw, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """
+    The beginning of a sheet, so that it is read only once before its rows are.
+
+    Attributes:
+        first: Its first rows that hold anything, LOOK_AHEAD at most.
+        is_all: There are no more.
+        again: Begins a pass over all rows.
+    """
+
+    first: tuple[RawRow, ...]
+    is_all: bool
+    again: Callable[[], Iterator[RawRow]]
+
+    def rows(self) -> Iterator[RawRow]:
+        """Yield all rows that hold anything."""
+        yield from self.first
+        if not self.is_all:
+            last = self.first[-1].number
+            yield from (row for row in self.again() if row.number > last)
+
+
+def preview_of(rows: Iterator[RawRow], again: Callable[[], Iterator[RawRow]]) -> Preview:
+    """
+    Read the beginning of a sheet.
+
+    Args:
+        rows: The rows from the first one.
+        again: Begins a pass over them.
+
+    Raises:
+        SheetRefused: As *rows* does.
+    """
+    first: list[RawRow] = []
+    room = LOOK_AHEAD_CHARACTERS
+    for row in filter(holds_anything, rows):
+        first.append(row)
+        room -= sum(map(len, row.cells))
+        if len(first) == LOOK_AHEAD or room < 0:
+            return Preview(first=tuple(first), is_all=False, again=again)
+    return Preview(first=tuple(first), is_all=True, again=again)
+
+
 def holds_anything(row: RawRow) -> bool:
     """Return whether a person finds anything in a row."""
     return bool(row.flaws) or not is_blank(row.cells)
 
 
 def head_of(
-    rows: Callable[[], Iterator[RawRow]],
+    preview: Preview,
     *,
     file: str,
     format_name: str,
@@ -55,7 +100,7 @@ def head_of(
     it: that is a column without a header, of which the person should hear.
 
     Args:
-        rows: Begins a pass over the rows.
+        preview: The beginning of the sheet.
         file: The file as it was given.
         format_name: Word for the format.
         sheet: Name of the sheet.
@@ -66,9 +111,9 @@ def head_of(
     Raises:
         SheetRefused: There is no header, or title rows stand above it.
     """
-    numbered = ((row.number, row.cells) for row in rows())
+    numbered = ((row.number, row.cells) for row in preview.rows())
     header = choose_header(numbered, file=file, options=options, wanted=wanted)
-    below = (row for row in rows() if row.number >= header.number)
+    below = (row for row in preview.rows() if row.number >= header.number)
     width = max(_width(row) for row in islice(below, LOOK_AHEAD))
     return SheetHead(
         file=file,

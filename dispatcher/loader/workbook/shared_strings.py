@@ -48,19 +48,21 @@ class SharedStrings:
         Return the text that a cell's value refers to.
 
         Args:
-            value: The index as the cell has it.
+            value: The index as the cell has it; white space is no text at all.
 
         Raises:
             DanglingReferenceError: There is none.
         """
         ends = self._ends
+        value = value or ""
         try:
-            index = int(value or "")
+            index = int(value)
             if index >= 0:
                 return self._block[ends[index] : ends[index + 1]].decode("utf-8")
         except (IndexError, OverflowError, ValueError):
-            pass
-        shown = (value or "")[:_MOST_SHOWN]
+            if not value.strip():
+                return ""
+        shown = value[:_MOST_SHOWN]
         raise DanglingReferenceError(f"text {shown}, which the workbook does not have")
 
 

@@ -9,8 +9,9 @@ from dispatcher.loader.workbook.markup import PrologGuard, invalid, local_name
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unsafe
 
-CHILD_LIMIT = 4 * 1024**2  # bytes of one row or one shared text
-BEFORE_LIMIT = 8 * 1024**2  # bytes before the first one
+CHILD_LIMIT = 2 * 1024**2  # bytes of one row or one shared text
+BEFORE_LIMIT = 3 * 1024**2  # bytes before the first one
+DEPTH_LIMIT = 200  # tags within tags
 
 
 def children(
@@ -33,7 +34,8 @@ def children(
     for size in harvest.grow(package, part):
         complete = harvest.complete()
         pending = 0 if complete or harvest.has_moved() else pending + size
-        if pending > (CHILD_LIMIT if harvest.is_found else BEFORE_LIMIT):
+        limit = CHILD_LIMIT if harvest.is_found else BEFORE_LIMIT
+        if pending > limit or harvest.depth > DEPTH_LIMIT:
             raise unsafe(package.file, f"its part {part} holds an endless row, text or tag")
         yield from complete
     yield from harvest.rest()
@@ -45,6 +47,7 @@ class _Harvest:
 
     Attributes:
         is_found: The container has begun.
+        depth: Tags within tags after the container, as far as they were followed.
     """
 
     def __init__(self, container: str, before: Callable[[Element], None]) -> None:
@@ -56,6 +59,7 @@ class _Harvest:
         self._container = self._top
         self._last = self._top
         self.is_found = False
+        self.depth = 0
 
     def grow(self, package: Package, part: str) -> Iterator[int]:
         """
@@ -93,9 +97,10 @@ class _Harvest:
 
     def has_moved(self) -> bool:
         """Return whether anything has begun after the container since the last call."""
-        last = self._top
-        while len(last) and self._is_closed():
+        last, self.depth = self._top, 0
+        while len(last) and self._is_closed() and self.depth <= DEPTH_LIMIT:
             last = last[-1]
+            self.depth += 1
         moved = last is not self._last
         self._last = last
         return moved
@@ -126,7 +131,9 @@ class _Harvest:
     def _forget_rest(self) -> None:
         """Drop what follows the container, but the elements that are still being built."""
         element = self._top
-        while len(element):
+        for _ in range(DEPTH_LIMIT):
+            if not len(element):
+                break
             del element[:-1]
             element = element[-1]
 

@@ -1,0 +1,86 @@
+"""What the parts share: how large the sheets are, where they lie, and what is measured of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from figures import Figure
+from jobs import is_installed
+from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
+from sheets import COLUMNS
+
+MOST_ROWS = 1_000_000
+_HERE = Path(__file__).resolve().parent
+_REPEATED_UP_TO = 100_000  # rows; what is short is measured more than once
+
+
+class Bench:
+    """
+    One run of the benchmarks.
+
+    Attributes:
+        rows: Of the largest sheet.
+        folder: Temporary.
+    """
+
+    def __init__(self, *, rows: int, folder: Path) -> None:
+        self.rows = rows
+        self.folder = folder
+        self.sheet = cache(self._sheet)
+        self.check = cache(self._check)
+
+    @property
+    def usual_rows(self) -> int:
+        """Rows of a large campaign, a tenth of the largest sheet."""
+        return max(1, self.rows // 10)
+
+    def bound(self, figure: float) -> float | None:
+        """Return a bound that was set for the full size, None at any other."""
+        return figure if self.rows == MOST_ROWS else None
+
+    def job(self, name: str, *arguments: str | Path) -> Usage:
+        """Measure a job of ``jobs``."""
+        return measure((PYTHON, _HERE / "jobs.py", name, *arguments), folder=self.folder)
+
+    def against(
+        self, name: str, ours: Usage, peers: tuple[str, ...], run: Callable[[str], Usage]
+    ) -> Iterator[Figure]:
+        """Compare the CPU seconds and the memory of a process of ours with each peer's."""
+        for peer in peers:
+            theirs = run(peer) if is_installed(peer) else None
+            yield Figure(
+                name=f"{name}: CPU",
+                unit="s",
+                ours=ours.cpu_seconds,
+                peer=peer,
+                theirs=theirs.cpu_seconds if theirs else None,
+            )
+            if theirs:
+                yield Figure(
+                    name=f"{name}: peak",
+                    unit="MB",
+                    ours=ours.peak_megabytes,
+                    peer=peer,
+                    theirs=theirs.peak_megabytes,
+                )
+
+    def _sheet(self, form: str, rows: int) -> Path:
+        """Write the sheet, in a process of its own: this one has to stay small."""
+        path = self.folder / f"campaign-{rows}.{form}"
+        measure((PYTHON, _HERE / "sheets.py", form, str(rows), path), folder=self.folder)
+        return path
+
+    def _check(self, form: str, rows: int) -> Usage:
+        """Measure ``dispatcher check``, and see that it found every row in order."""
+        usage = measure(
+            (*DISPATCHER, "check", self.sheet(form, rows), "--json"),
+            folder=self.folder,
+            times=2 if rows <= _REPEATED_UP_TO else 1,
+        )
+        found = json.loads(usage.output)
+        if (len(found["headers"]), found["data_rows"], found["callable"]) != (COLUMNS, rows, rows):
+            raise BenchmarkFailed(f"check did not read {rows} rows of {form} right")
+        return usage

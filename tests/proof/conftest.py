@@ -1,0 +1,745 @@
+"""A world whose clock jumps, whose network and disk obey a seed, and whose processes can die."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import os
+import selectors
+import shutil
+import sqlite3
+import tempfile
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import httpx
+import pytest
+
+from dispatcher.client import Client
+from dispatcher.errors import StorageFailed
+from dispatcher.ledger import DueRules, Ledger, RecordedOutcome, open_ledger
+from dispatcher.model import (
+    CallRequest,
+    CallState,
+    CallStatus,
+    Mark,
+    MarkRefusal,
+    Outcome,
+    PlannedRow,
+    Purpose,
+    SnapshotHead,
+    StopWord,
+    Withdrawal,
+)
+from dispatcher.pacer import Rate
+from dispatcher.planning import DelayMode, call_key, contact_hash, request_digest
+from dispatcher.policy import STOPPING_CODES, ConductRules
+from dispatcher.pool import Clock, Dispatched, Pool, PoolSettings, workers
+from dispatcher.pool.recorder import Changed, Plan, Recorder
+
+EPOCH = datetime(2026, 6, 15, 12, tzinfo=UTC)
+API = "http://127.0.0.1:9"
+HOURS = 20
+FOREVER = 1e9
+LONGEST_END_SECONDS = 80.0  # the deadlines of a connection and an answer, and a slow disk
+# campaign -> (contact, further key values, minutes of delay), so that people stand in both and twice
+SHEETS: dict[str, tuple[tuple[int, str, float], ...]] = {
+    "mora": tuple((n, "", 90.0 if n == 5 else 0.0) for n in range(11)) + ((1, "2", 0), (7, "2", 0)),
+    "otra": tuple((n, "", 0.0) for n in range(7, 15)),
+}
+
+T = TypeVar("T")
+Changes = Sequence[Mark | Outcome | Withdrawal]
+
+
+class StuckError(Exception):
+    """Nothing is left to do, and nothing will ever happen again."""
+
+
+class DiedError(Exception):
+    """The process is dead and does nothing any more."""
+
+
+class _Jumping(selectors.SelectSelector):
+    """Waits for nothing: where a loop would sleep, its clock jumps."""
+
+    loop: VirtualLoop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise StuckError
+        self.loop.passed += timeout + 1e-6  # to compute takes time too
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on a clock of its own; what others do in threads it does in place."""
+
+    def __init__(self) -> None:
+        selector = _Jumping()
+        selector.loop = self
+        self.passed = 1000.0
+        super().__init__(selector)
+        self.set_task_factory(_owned_task)
+
+    def time(self) -> float:
+        return self.passed
+
+    def _write_to_self(self) -> None:
+        """Wake nobody: there are no other threads."""
+
+    def run_in_executor(  # type: ignore[override]
+        self, _executor: None, function: Callable[..., T], *arguments: object
+    ) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = self.create_future()
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as fault:  # noqa: BLE001 - whoever waits must hear of it
+            future.set_exception(fault)
+        return future
+
+
+_owner: contextvars.ContextVar[Process] = contextvars.ContextVar("owner")
+
+
+def _owned_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[object, object, T], **options: object
+) -> asyncio.Task[T]:
+    task = asyncio.Task(work, loop=loop, **options)  # type: ignore[arg-type]
+    owner = _owner.get(None)
+    if owner is not None:
+        owner.tasks.append(task)
+    return task
+
+
+# The server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """
+    How the API treats one request.
+
+    Attributes:
+        arrives: The request reaches it.
+        accepts: It places the call.
+        status: What it answers, 0 for nothing.
+        body: The answer, with ``{id}`` and ``{contact}`` filled in.
+        share: Part of the answer's body that arrives.
+        headers: Further headers.
+        seconds: How long it thinks.
+    """
+
+    arrives: bool = True
+    accepts: bool = False
+    status: int = 0
+    body: str = '{"message":"so"}'
+    share: float = 1.0
+    headers: tuple[tuple[str, str], ...] = ()
+    seconds: float = 0.05
+
+
+PLACED_BODY = '{"statusCode":201,"data":{"call_id":"{id}","contact_id":"{contact}"}}'
+PLACED = Manner(accepts=True, status=201, body=PLACED_BODY)
+HTML = (("content-type", "text/html"),)
+TOO_MANY = Manner(status=429)
+
+ROUGH: tuple[tuple[float, Manner], ...] = (
+    (40, PLACED),
+    (6, replace(PLACED, seconds=3.0)),
+    (5, replace(PLACED, status=0)),  # the answer is lost
+    (3, replace(PLACED, seconds=200.0)),  # and later than anybody waits
+    (3, replace(PLACED, share=0.4)),
+    (3, replace(PLACED, share=0.9)),
+    (4, replace(PLACED, status=500)),
+    (4, Manner(status=503)),
+    (3, Manner(arrives=False)),
+    (3, Manner(seconds=200.0, status=500)),
+    (2, Manner(status=408)),
+    (2, replace(PLACED, status=409)),
+    (6, TOO_MANY),
+    (3, replace(TOO_MANY, headers=(("retry-after", "1"),))),
+    (2, replace(TOO_MANY, headers=(("retry-after", "0"),))),
+    (2, replace(TOO_MANY, headers=(("retry-after", "30"),))),
+    (1, replace(TOO_MANY, headers=(("retry-after", "31536000"),))),
+    (1, replace(TOO_MANY, headers=(("retry-after", "soon"),))),
+    (5, Manner(status=422)),
+    (3, Manner(status=404)),
+    (1, Manner(status=401)),
+    (1, Manner(status=402)),
+    (1, Manner(status=307)),
+    (1, Manner(status=400, body="<html>", headers=HTML)),
+    (1, replace(PLACED, status=200, body="<html>", headers=HTML)),
+    (2, replace(PLACED, body="{}")),
+    (1, replace(PLACED, body=PLACED_BODY.replace("{contact}", "somebody-else"))),
+    (1, replace(PLACED, body=PLACED_BODY.replace("{id}", "{other}"))),
+    (2, replace(PLACED, headers=(("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "7")))),
+)
+CALM: tuple[tuple[float, Manner], ...] = ((1, PLACED),)
+FAILING = tuple(pair for pair in ROUGH if pair[1].status >= 500) * 4 + ROUGH
+STINGY = tuple(pair for pair in ROUGH if pair[1].status == 429) * 4 + ROUGH
+
+
+@dataclass(slots=True, kw_only=True)
+class Accepted:
+    """
+    A phone that rings.
+
+    Attributes:
+        key: The call.
+        contact: Who is called.
+        at: Seconds on the world's clock.
+        call_id: The id given.
+        by: The process that asked.
+        is_told: The whole answer reached the process.
+    """
+
+    key: str
+    contact: str
+    at: float
+    call_id: str
+    by: Process
+    is_told: bool = False
+
+
+class Body(httpx.AsyncByteStream):
+    """What arrives of an answer."""
+
+    def __init__(self, content: bytes, *, share: float, on_end: Callable[[], None]) -> None:
+        self._content = content
+        self._share = share
+        self._on_end = on_end
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content[: int(len(self._content) * self._share)]
+        await asyncio.sleep(0.001)
+        if self._share < 1:
+            raise httpx.ReadError("reset")
+        self._on_end()
+
+
+class Wire(httpx.AsyncBaseTransport):
+    """One connection from one process to the API."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._world = process.world
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        process, world, random = self._process, self._world, self._world.random
+        trace = request.extensions["trace"]
+        process.begins()
+        await trace("connection.connect_tcp.started", {})
+        await process.step()
+        await asyncio.sleep(random.choice((0.0, 0.001, 0.02)))
+        if not world.is_reachable():
+            await asyncio.sleep(random.choice((0.0, 0.0, 600.0)))
+            raise httpx.ConnectError("refused")
+        await process.step()
+        await trace("http11.send_request_headers.started", {"request": request})
+        answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
+        body = bytes(request.content) if request.method == "POST" else b""
+        if body:
+            process.must_be_marked(body)
+        world.carry(body, answer, by=process)  # the bytes are out, whatever becomes of us
+        await process.step()
+        response = await answer
+        await process.step()
+        return response
+
+
+# The processes
+
+
+class DrivenRecorder(Recorder):
+    """The recorder without its thread: it writes what is queued when the disk's time has come."""
+
+    def __enter__(self) -> DrivenRecorder:
+        self._loop = asyncio.get_running_loop()
+        self._is_due = False
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._turn()
+
+    def change(self, change: Mark | Outcome | Withdrawal) -> asyncio.Future[Changed]:
+        future = super().change(change)
+        self._arrange()
+        return future
+
+    def lease(self, base_url: str, plan: Plan) -> asyncio.Future[tuple[float, ...]]:
+        future = super().lease(base_url, plan)
+        self._arrange()
+        return future
+
+    def _arrange(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            assert isinstance(self._ledger, WatchedLedger)
+            self._loop.call_later(self._ledger.process.world.disk_seconds(), self._turn)
+
+    def _turn(self) -> None:
+        self._is_due = False
+        self._write(self._queued())
+
+
+class WatchedLedger(Ledger):
+    """A process's ledger: it dies with it, breaks when told, and all that it promised is kept."""
+
+    def __init__(self, opened: Ledger, process: Process) -> None:
+        super().__init__(
+            opened._storage, ledger_id=opened.id, purpose=opened.purpose, is_new=opened.is_new
+        )
+        self.process = process
+
+    def commit(
+        self, work: Changes, *, repeat_after_hours: float
+    ) -> list[int | MarkRefusal | RecordedOutcome]:
+        process = self.process
+        process.count_step()
+        process.must_live()
+        if process.disk is Disk.FULL:
+            raise StorageFailed("the disk is full")
+        answers = super().commit(work, repeat_after_hours=repeat_after_hours)
+        process.world.on_commit(process)
+        process.count_step()
+        process.must_live()
+        if process.disk is Disk.UNSURE:
+            raise StorageFailed("input/output error")
+        for change, answer in zip(work, answers, strict=True):
+            process.promised(change, answer)
+        return answers
+
+    def reserve(
+        self, base_url: str, plan: Callable[[float], tuple[tuple[float, ...], float]]
+    ) -> tuple[float, ...]:
+        self.process.must_live()
+        if self.process.disk is not Disk.WELL:
+            raise StorageFailed("the disk is full")
+        return super().reserve(base_url, plan)
+
+
+class Disk:
+    """How a process's disk does."""
+
+    WELL = "well"
+    FULL = "full"  # nothing is written any more
+    UNSURE = "unsure"  # what was written is reported as lost
+
+
+class Fate:
+    """What befalls a process."""
+
+    STOP = "stop"
+    ABORT = "abort"
+    KILL = "kill"
+    FULL = "full"
+    UNSURE = "unsure"
+    SUSPEND = "suspend"
+    CLOCK = "clock"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Process:
+    """
+    One run of the dispatcher on one campaign.
+
+    Attributes:
+        world: Where it lives.
+        campaign: Which one it runs.
+        settings: As the pool takes them.
+        fates: (step, fate): what befalls it before which of its steps, in order.
+    """
+
+    world: World
+    campaign: str
+    settings: PoolSettings
+    rules: DueRules = field(default_factory=DueRules)
+    fates: deque[tuple[int, str]] = field(default_factory=deque)
+    tasks: list[asyncio.Task[object]] = field(default_factory=list)
+    steps: int = 0
+    is_dead: bool = False
+    disk: str = Disk.WELL
+    pool: Pool | None = None
+    done: Dispatched | None = None
+    stopped_at: float = FOREVER
+    starts: list[float] = field(default_factory=list)
+    kept: Counter[str] = field(default_factory=Counter)
+
+    async def live(self) -> None:
+        """Do what ``run`` does between recording the sheet and writing the results."""
+        _owner.set(self)
+        try:
+            await self._run(WatchedLedger(self.world.opened, self))
+        except (DiedError, asyncio.CancelledError):
+            if not self.is_dead:
+                raise
+
+    async def _run(self, ledger: WatchedLedger) -> None:
+        world = self.world
+        known = ledger.campaign(self.campaign)
+        assert known is not None
+        snapshot = ledger.last_snapshot(known.id)
+        assert snapshot is not None
+        hours = self.settings.repeat_after_hours
+        with ledger.hold(self.campaign):
+            ledger.settle_left_over(known.id, at=world.now())
+            due = ledger.due(snapshot, self.rules, repeat_after_hours=hours, as_of=world.now())
+            self.pool = Pool(
+                ledger=ledger,
+                calls=due,
+                settings=self.settings,
+                connect=self._connect,
+                tell=lambda: None,
+                clock=Clock(monotonic=world.time, now=world.now, chance=world.random.random),
+            )
+            self.done = await self.pool.run()
+            if world.lasted(self.stopped_at) > LONGEST_END_SECONDS:
+                world.violated(f"{self.campaign} ended {world.lasted(self.stopped_at)} s after a stop")
+
+    def _connect(self) -> Client:
+        return Client(
+            base_url=API,
+            api_key="key",
+            connect_timeout_seconds=10,
+            answer_timeout_seconds=60,
+            transport=Wire(self),
+        )
+
+    def die(self) -> None:
+        """End like a process that was killed: at once, with nothing written or sent any more."""
+        self.is_dead = True
+        left = self.world.states(self.campaign)[CallState.SENDING]
+        if left > self.settings.workers:
+            self.world.violated(f"{left} calls in doubt after a kill of {self.campaign}")
+        for task in self.tasks:
+            self.world.loop.call_soon(task.cancel)
+
+    def must_live(self) -> None:
+        if self.is_dead:
+            raise DiedError
+
+    async def step(self) -> None:
+        """Count a step of the network; the dead take none."""
+        self.count_step()
+        if self.is_dead:
+            await asyncio.sleep(FOREVER)
+
+    def count_step(self) -> None:
+        self.steps += 1
+        while self.fates and self.fates[0][0] <= self.steps and not self.is_dead:
+            self._meet(self.fates.popleft()[1])
+
+    def _meet(self, fate: str) -> None:
+        world = self.world
+        match fate:
+            case Fate.STOP | Fate.ABORT if self.pool is not None:
+                self.pool.stop(StopWord.SIGNAL, "stopped")
+                self.stopped_at = min(self.stopped_at, world.lived)
+                if fate == Fate.ABORT:
+                    self.pool.abort()
+            case Fate.KILL:
+                self.die()
+            case Fate.FULL | Fate.UNSURE:
+                self.disk = fate
+            case Fate.SUSPEND:
+                world.sleep(world.random.choice((2.0, 40.0, 4000.0)))
+            case _:
+                world.ahead += timedelta(hours=world.random.choice((-3.0, -0.1, 0.1, 1.0)))
+
+    def begins(self) -> None:
+        """Note that a request starts, and judge whether it may."""
+        if self.is_dead:
+            return
+        if self.pool is not None and self.pool._conduct.stopped is not None:
+            self.world.violated(f"a request of {self.campaign} started after a stop")
+        self.starts.append(self.world.time())
+
+    def must_be_marked(self, body: bytes) -> None:
+        """Judge whether the ledger knows of a request before its first byte leaves."""
+        key = json.loads(body)["metadata"]["dispatch_key"]
+        state, attempts = self.world.read(
+            "SELECT state, attempts FROM calls WHERE key = ?", bytes.fromhex(key)
+        )[0]
+        if state != CallState.SENDING or not attempts:
+            self.world.violated(f"a request left while its call was {state}")
+
+    def promised(
+        self, change: Mark | Outcome | Withdrawal, answer: int | MarkRefusal | RecordedOutcome
+    ) -> None:
+        """Keep what a commit that returned has promised."""
+        if answer is MarkRefusal.CHANGED:
+            self.world.violated(f"a call of {self.campaign} was not what its run thought")
+        if isinstance(change, Outcome):
+            self.kept[change.state] += 1
+            if answer is RecordedOutcome.LATE:
+                self.world.violated(f"an outcome of {self.campaign} came late")
+            if change.call_id:
+                self.world.promises[change.key] = change.call_id
+
+
+# The world
+
+
+class World:
+    """
+    One schedule: a ledger, an API and the processes that live on one clock.
+
+    Attributes:
+        manners: What the API may do to a request, with weights.
+        away: (from, to) in seconds: when it cannot be reached.
+        promises: key -> call id of what was durable.
+        violations: What must never happen and did.
+    """
+
+    def __init__(self, opened: Ledger, seed: object) -> None:
+        self.random = Random(str(seed))
+        self.loop = VirtualLoop()
+        self.opened = opened
+        self.ahead = timedelta()
+        self.manners = CALM
+        self.away: list[tuple[float, float]] = []
+        self.disk_pace: tuple[float, ...] = (0.0, 0.003)
+        self.accepted: list[Accepted] = []
+        self.refused: Counter[str] = Counter()
+        self.promises: dict[str, str] = {}
+        self.violations: list[str] = []
+        self.processes: list[Process] = []
+        self.on_commit: Callable[[Process], None] = lambda _: None
+        self._ids = 0
+        self._slept = 0.0
+        self._reader = sqlite3.connect(opened.location, isolation_level=None)
+
+    def close(self) -> None:
+        self._reader.close()
+        self.opened.close()
+        self.loop.close()
+
+    def time(self) -> float:
+        return self.loop.passed
+
+    @property
+    def lived(self) -> float:
+        """Seconds the machine was awake."""
+        return self.loop.passed - self._slept
+
+    def lasted(self, since: float) -> float:
+        """Seconds the machine was awake after *since*, below 0 if it was never reached."""
+        return self.lived - since
+
+    def sleep(self, seconds: float) -> None:
+        """Suspend the machine."""
+        self.loop.passed += seconds
+        self._slept += seconds
+
+    def now(self) -> datetime:
+        return EPOCH + self.ahead + timedelta(seconds=self.loop.passed)
+
+    def disk_seconds(self) -> float:
+        return self.random.choice(self.disk_pace)
+
+    def is_reachable(self) -> bool:
+        return not any(start <= self.time() < end for start, end in self.away)
+
+    def read(self, statement: str, *values: object) -> list[tuple[object, ...]]:
+        return self._reader.execute(statement, values).fetchall()
+
+    def states(self, campaign: str = "") -> Counter[object]:
+        rows = self.read(
+            "SELECT state FROM calls JOIN campaigns ON campaigns.id = campaign_id"
+            " WHERE name = ? OR ? = ''",
+            campaign,
+            campaign,
+        )
+        return Counter(state for (state,) in rows)
+
+    def violated(self, what: str) -> None:
+        self.violations.append(what)
+
+    def process(self, campaign: str, *fates: tuple[int, str], **settings: object) -> Process:
+        """Make a process; it begins to live in ``run``."""
+        frame = PoolSettings(
+            campaign=campaign,
+            base_url=API,
+            workers=3,
+            rate=None,
+            delay=DelayMode.SCHEDULE,
+            repeat_after_hours=HOURS,
+            conduct=ConductRules(),
+        )
+        process = Process(
+            world=self,
+            campaign=campaign,
+            settings=replace(frame, **settings),  # type: ignore[arg-type]
+            rules=DueRules(stopping_codes=STOPPING_CODES),
+            fates=deque(fates),
+        )
+        self.processes.append(process)
+        return process
+
+    def run(self, *processes: Process, apart: float = 0.0) -> None:
+        """Let processes live side by side until all have ended or died."""
+
+        async def live() -> None:
+            tasks = []
+            for process in processes:
+                tasks.append(asyncio.create_task(process.live()))
+                await asyncio.sleep(apart)
+            await asyncio.gather(*tasks)
+            for process in processes:
+                await asyncio.gather(*process.tasks, return_exceptions=True)
+
+        self.loop.run_until_complete(live())
+
+    def carry(self, body: bytes, answer: asyncio.Future[httpx.Response], *, by: Process) -> None:
+        """Bring a request to the API, and what it says back, in their own time."""
+        manner = self._manner() if body else Manner(status=200)
+        transit = self.random.choice((0.001, 0.01, 0.2))
+
+        def arrive() -> None:
+            response = self._receive(manner, body, by)
+            self.loop.call_later(manner.seconds, lambda: _deliver(answer, response))
+
+        self.loop.call_later(transit, arrive)
+
+    def _manner(self) -> Manner:
+        weights, manners = zip(*self.manners, strict=True)
+        return self.random.choices(manners, weights)[0]
+
+    def _receive(self, manner: Manner, body: bytes, by: Process) -> httpx.Response | None:
+        if not manner.arrives:
+            return None
+        told = None
+        text = manner.body
+        if body and manner.accepts:
+            asked = json.loads(body)
+            self._ids += 1
+            told = Accepted(
+                key=asked["metadata"]["dispatch_key"],
+                contact=asked["contact_id"],
+                at=self.time(),
+                call_id=f"id-{self._ids}",
+                by=by,
+            )
+            other = self.accepted[0].call_id if self.accepted else told.call_id
+            if "{other}" in text:
+                told.call_id = other
+            text = text.replace("{id}", told.call_id).replace("{other}", other)
+            text = text.replace("{contact}", told.contact)
+            self.accepted.append(told)
+        if not manner.status:
+            return None
+
+        def end() -> None:
+            if told is not None and manner.status < 300 and f'"{told.call_id}"' in text:
+                told.is_told = True
+
+        stream = Body(text.encode(), share=manner.share, on_end=end)
+        headers = [("content-type", "application/json"), *manner.headers]
+        return httpx.Response(manner.status, headers=dict(headers), stream=stream)
+
+
+def _deliver(answer: asyncio.Future[httpx.Response], response: httpx.Response | None) -> None:
+    if answer.done():
+        return
+    if response is None:
+        answer.set_exception(httpx.ReadError("reset"))
+        answer.exception()  # who asked may be dead
+    else:
+        answer.set_result(response)
+
+
+# What every proof begins with
+
+
+def requests_of(campaign: str) -> list[CallRequest]:
+    """The rows of a campaign's sheet."""
+    return [
+        CallRequest(
+            key=call_key(campaign, f"person-{contact}", (further,)),
+            contact=contact_hash(f"person-{contact}"),
+            row=row,
+            contact_id=f"person-{contact}",
+            agent_id="agent",
+            from_number_id="number",
+            delay_minutes=delay,
+        )
+        for row, (contact, further, delay) in enumerate(SHEETS[campaign], start=2)
+    ]
+
+
+def _record(ledger: Ledger, campaign: str) -> None:
+    head = SnapshotHead(
+        file=f"/{campaign}.csv",
+        digest="d",
+        settings_digest="s",
+        format="csv",
+        sheet="",
+        encoding="utf-8",
+        delimiter=",",
+        headers=("contact_id",),
+    )
+    known = ledger.claim_campaign(campaign, key_columns=(), base_url=API)
+    rows = [
+        PlannedRow(number=request.row, cells=(request.contact_id,), fate=request)
+        for request in requests_of(campaign)
+    ]
+    ledger.record(known.id, head, rows, digest_of=request_digest, remarks=lambda: (), at=EPOCH)
+
+
+@pytest.fixture(scope="session")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is one: the proofs that cut the power have their own."""
+    shared = Path("/dev/shm")  # noqa: S108
+    if not os.access(shared, os.W_OK):
+        yield tmp_path_factory.mktemp("worlds")
+        return
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def recorded(memory: Path) -> Path:
+    """A ledger with two campaigns that share people, recorded and not yet run."""
+    file = memory / "recorded.db"
+    with open_ledger(str(file), purpose=Purpose.REAL, create=True) as ledger:
+        for campaign in SHEETS:
+            _record(ledger, campaign)
+    return file
+
+
+@pytest.fixture
+def world_of(
+    memory: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[object], World]]:
+    """Make a world from a seed; the one before is gone then."""
+    monkeypatch.setattr(workers, "Recorder", DrivenRecorder)
+    monkeypatch.setattr(workers, "_TICK_SECONDS", 3.0)
+    worlds: list[World] = []
+    file = memory / "world.db"
+    shutil.copy(recorded, file)
+    # Opened once: a new engine would compile every statement anew.
+    opened = open_ledger(str(file), purpose=Purpose.REAL, create=False)
+
+    def leave() -> None:
+        if worlds:
+            worlds.pop().close()
+        for path in memory.glob("world.db*"):
+            shutil.rmtree(path, ignore_errors=True)
+            path.unlink(missing_ok=True)
+
+    def make(seed: object) -> World:
+        leave()
+        shutil.copy(recorded, file)
+        worlds.append(World(opened, seed))
+        return worlds[0]
+
+    yield make
+    leave()

@@ -790,10 +790,12 @@ def test_an_emergency_file_makes_calls_placed_whatever_they_became(
     commit(ledger, *(mark(number) for number in (2, 3, 4)))
     commit(ledger, outcome(4, PLACED))
     with ledger.hold("mora"):
-        ledger.take_in(mora.id, [entry(2)])  # still sending
+        ledger.emergencies.take_in(mora.id, [entry(2)])  # still sending
         ledger.settle_left_over(mora.id, at=NOW)
 
-        unknown = ledger.take_in(mora.id, [entry(2), entry(3), entry(4), entry(5), entry(77)])
+        unknown = ledger.emergencies.take_in(
+            mora.id, [entry(2), entry(3), entry(4), entry(5), entry(77)]
+        )
 
     assert unknown == (entry(77),)
     for number in (2, 3, 4, 5):  # the last was pending: this ledger is an older copy
@@ -808,7 +810,7 @@ def test_a_second_id_from_an_emergency_file_is_flagged(ledger: Ledger, mora: Cam
     commit(ledger, outcome(2, PLACED))
 
     with ledger.hold("mora"):
-        ledger.take_in(mora.id, [entry(2, call_id="another")])
+        ledger.emergencies.take_in(mora.id, [entry(2, call_id="another")])
 
     assert record_of(ledger, 2).call_id == "call-mora-2"
     assert record_of(ledger, 2).code == "second_call_id"
@@ -816,7 +818,7 @@ def test_a_second_id_from_an_emergency_file_is_flagged(ledger: Ledger, mora: Cam
 
 def test_an_emergency_file_is_taken_in_only_under_the_lock(ledger: Ledger, mora: Campaign) -> None:
     with pytest.raises(StorageFailed, match="not held"):
-        ledger.take_in(mora.id, [entry(2)])
+        ledger.emergencies.take_in(mora.id, [entry(2)])
 
 
 # Runs, pace, results
@@ -830,7 +832,7 @@ def test_the_places_of_results_are_remembered_from_the_start_of_a_run(
     for place in ("/b/r.csv", "", "/a/r.csv", "/b/r.csv"):
         ledger.begin_run(replace(start_of(snapshot), results=place))
 
-    assert ledger.results_places(mora.id) == ("/a/r.csv", "/b/r.csv")
+    assert ledger.emergencies.places(mora.id) == (Path("/a/r.csv"), Path("/b/r.csv"))
     last = ledger.last_run(mora.id)
     assert last
     assert last.start.results == "/b/r.csv"

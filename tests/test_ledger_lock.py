@@ -181,32 +181,32 @@ def test_a_user_without_a_name_is_told_by_number(
 
 def test_whoever_holds_a_campaign_can_be_asked_to_stop(ledger: Ledger) -> None:
     with ledger.hold("a"):
-        assert ledger.stop_asked_by("a") == ""
+        assert ledger.holding.asked_by("a") == ""
 
         with open_ledger(ledger.location, purpose=Purpose.REAL, create=False) as other:
-            holder = other.ask_to_stop("a", at=datetime.now(UTC))
-            again = other.ask_to_stop("a", at=datetime.now(UTC))
+            holder = other.holding.ask("a", at=datetime.now(UTC))
+            again = other.holding.ask("a", at=datetime.now(UTC))
 
         assert holder is not None
         assert (holder, holder.pid) == (again, os.getpid())
-        assert ledger.stop_asked_by("a") == getpass.getuser()
-        assert ledger.stop_asked_by("b") == ""
+        assert ledger.holding.asked_by("a") == getpass.getuser()
+        assert ledger.holding.asked_by("b") == ""
 
 
 def test_what_one_run_was_asked_says_nothing_to_the_next(ledger: Ledger) -> None:
     with ledger.hold("a"):
-        ledger.ask_to_stop("a", at=datetime.now(UTC))
+        ledger.holding.ask("a", at=datetime.now(UTC))
 
     with ledger.hold("a"):
-        assert ledger.stop_asked_by("a") == ""
+        assert ledger.holding.asked_by("a") == ""
 
 
 def test_nobody_is_asked_where_no_run_is_live(ledger: Ledger) -> None:
     with ledger.hold("a"):
         pass
 
-    assert ledger.ask_to_stop("a", at=datetime.now(UTC)) is None
-    assert ledger.ask_to_stop("never run", at=datetime.now(UTC)) is None
+    assert ledger.holding.ask("a", at=datetime.now(UTC)) is None
+    assert ledger.holding.ask("never run", at=datetime.now(UTC)) is None
 
 
 def test_a_run_that_has_only_just_taken_the_lock_is_waited_for(tmp_path: Path) -> None:

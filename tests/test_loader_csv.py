@@ -595,7 +595,7 @@ def ending_of(path: Path) -> str:
 def test_mutations_end_in_a_reading_or_a_refusal(written: Written) -> None:
     """Seeded; DISPATCHER_FUZZ sets how many."""
     chance = random.Random(20_240_601)
-    times = int(os.environ.get("DISPATCHER_FUZZ", "400"))
+    times = int(os.environ.get("DISPATCHER_FUZZ", "2000"))
 
     endings = [ending_of(written(mutated(chance))) for _ in range(times)]
 

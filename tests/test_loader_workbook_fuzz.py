@@ -23,9 +23,9 @@ from dispatcher.loader.legacy import open_legacy
 from dispatcher.loader.options import ReadOptions
 from dispatcher.loader.workbook import open_workbook
 
-MUTATIONS = int(os.environ.get("DISPATCHER_FUZZ", "200"))
+MUTATIONS = int(os.environ.get("DISPATCHER_FUZZ", "3000"))
 SHARDS = 4
-PER_PROCESS = 50  # a workbook of an old format takes a process, so fewer of them
+PER_PROCESS = 100  # a process each: slow
 XML_BITS = [b"<", b">", b'"', b"&", b"</row>", b"<c/>", b'r="1"', b't="s"', b"-1", b"\0", b"<!--"]
 
 

@@ -345,7 +345,7 @@ def test_after_a_stop_calls_in_flight_are_recorded_and_nothing_else_starts(recor
 
 def test_a_run_that_was_asked_to_stop_before_it_began_places_no_call(record: Record) -> None:
     world = record(*people(4))
-    world.ledger.ask_to_stop(CAMPAIGN, at=NOW)
+    world.ledger.holding.ask(CAMPAIGN, at=NOW)
 
     done, api = run(world.pool)
 

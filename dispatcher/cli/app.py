@@ -140,6 +140,7 @@ def run(
     dry_run: opt.DryRun = False,
     sandbox: opt.Sandbox = False,
     existing_ledger: opt.ExistingLedger = False,
+    no_reconcile: opt.NoReconcile = False,
     quiet: opt.Quiet = False,
     yes: opt.Yes = False,
 ) -> int:
@@ -179,6 +180,7 @@ def run(
             dry_run=dry_run,
             sandbox=sandbox,
             existing_ledger=existing_ledger,
+            reconcile=not no_reconcile,
             quiet=quiet,
             yes=yes,
         )
@@ -270,6 +272,53 @@ def stop(
     from dispatcher.cli.stop import stop_run
 
     return stop_run(campaign, ledger=ledger, on_network=ledger_on_network, config=config)
+
+
+@app.command()
+def reconcile(
+    campaign: Campaign,
+    *,
+    settle_minutes: Annotated[
+        float, typer.Option("--settle-minutes", min=0, help="No trace before is none.")
+    ] = 10.0,
+    ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
+    config: opt.Config = None,
+    json: opt.Json = False,
+) -> int:
+    """Look for uncertain calls in ContactShip's list, and settle those that are there."""
+    from dispatcher.cli.reconcile import ReconcileOptions, reconcile_campaign
+
+    return reconcile_campaign(
+        ReconcileOptions(
+            campaign=campaign,
+            settle_minutes=settle_minutes,
+            ledger=ledger,
+            ledger_on_network=ledger_on_network,
+            config=config,
+            json=json,
+        )
+    )
+
+
+@app.command()
+def purge(
+    *,
+    older_than: Annotated[
+        str, typer.Option("--older-than", metavar="AGE", help="E.g. 90d, 12w, 48h.")
+    ],
+    ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
+    config: opt.Config = None,
+    json: opt.Json = False,
+    yes: opt.Yes = False,
+) -> int:
+    """Remove personal data of old campaigns from the ledger; who was called stays known."""
+    from dispatcher.cli.purge import purge_ledger
+
+    return purge_ledger(
+        older_than, ledger=ledger, on_network=ledger_on_network, config=config, yes=yes, json=json
+    )
 
 
 @app.command()

@@ -58,7 +58,7 @@ def announce(job: Job, due: Due, *, started_at: datetime) -> None:
         )
     )
     say(f"Ledger: {job.ledger.location}{new}")
-    say(f"Configuration: {job.config or 'none found, defaults apply'}")
+    say(one_line(f"Configuration: {job.config or 'none found, defaults apply'}"))
     if job.api.purpose is Purpose.REAL and job.api.base_url != DEFAULT_BASE_URL:
         say(f"API: {job.api.base_url} (not the usual one)")
     for code, message in job.snapshot.head.remarks:
@@ -92,9 +92,9 @@ def confirm(count: int) -> None:
 
 def asks_anew(message: str, other: str, name: str) -> bool:
     """Ask whether people who stand in another campaign are to be called in a new one."""
-    say(f"{message}.")
-    say(f'If this is the same campaign, answer no and run it with --campaign "{other}".')
-    return ask(f'Is "{name}" a new campaign, so that they are called again?')
+    say(one_line(f"{message}."))
+    say(one_line(f'If this is the same campaign, answer no and run it with --campaign "{other}".'))
+    return ask(one_line(f'Is "{name}" a new campaign, so that they are called again?'))
 
 
 def _announce_others(job: Job) -> None:

@@ -13,11 +13,13 @@ from dispatcher.cli.job import last_snapshot, unknown_campaign
 from dispatcher.cli.reading import STANDARD_INPUT, find_settings
 from dispatcher.cli.terminal import one_line, put, put_json, say
 from dispatcher.config import Settings, default_ledger
-from dispatcher.errors import UsageProblem
+from dispatcher.errors import SheetRefused, UsageProblem
 from dispatcher.ledger import KnownRun, Ledger, open_ledger, read_ledger
-from dispatcher.model import CallStatus, Campaign
+from dispatcher.loader import file_digest
+from dispatcher.model import CallState, CallStatus, Campaign, Snapshot
 from dispatcher.planning import campaign_name
 from dispatcher.report import RunFacts, exit_status, summary_pairs
+from dispatcher.writer import Target, Written
 
 _OPEN = (CallStatus.PENDING, CallStatus.UNCERTAIN)
 
@@ -31,6 +33,7 @@ class _Shown:
     standing: results.Standing
     is_live: bool
     other_pending: int
+    purged_at: datetime | None
     last: KnownRun | None
 
     @property
@@ -73,7 +76,7 @@ def show_status(
         if json:
             put_json(_as_json(opened, shown))
         else:
-            put(f"Ledger: {opened.location}")
+            put(one_line(f"Ledger: {opened.location}"))
             for each in shown:
                 _show(each)
     return 0
@@ -104,37 +107,38 @@ def write_results_again(
         known = opened.campaign(name)
         if known is None:
             raise unknown_campaign(name, opened)
-        view = _view(opened, known, settings)
-        head = view.snapshot.head
-        sheet = Path(f"{name}.csv" if head.file == STANDARD_INPUT else head.file)
-        target = results.results_target(
-            results_path, sheet, input_format=head.format, delimiter=head.delimiter
-        )
+        target = _target(opened, known, results_path)
+        sheet = _sheet_of(known, last_snapshot(opened, known))
         results.refuse_foreign(target, opened, sheet=sheet)
-
-        def facts_of(standing: results.Standing) -> RunFacts:
-            return _facts(opened, known, standing, head.file)
-
-        written, standing = results.write(
-            view,
-            target,
-            sheet=sheet,
-            summary=lambda standing: summary_pairs(
-                facts_of(standing), timezone=settings.defaults.timezone
-            ),
-        )
+        written, standing = _write(opened, known, settings, target)
     if json:
-        put_json(
-            json_text.dumps(
-                {
-                    "campaign": name,
-                    "results": str(written.path),
-                    "counts": {w.value: n for w, n in standing.counts.items()},
-                }
-            )
-        )
+        counts = {word.value: number for word, number in standing.counts.items()}
+        told = {"campaign": name, "results": str(written.path), "counts": counts}
+        put_json(json_text.dumps(told))
     say(one_line(f"Results: {written.path}"))
     return exit_status(standing.counts, stopped=None, signal_number=None)
+
+
+def rewrite_results(ledger: Ledger, campaign: Campaign, settings: Settings) -> Written:
+    """
+    Write the results sheet again where it was written last, if it was not edited since.
+
+    Raises:
+        StorageFailed: it cannot be written.
+        UsageProblem: there is no recording it could be written from.
+    """
+    noted = [(Path(n.path), n.digest) for n in ledger.results_files(campaign.name)]
+    there = [(path, digest) for path, digest in noted if path.is_file()]
+    ours = [path for path, digest in there if _holds(path, digest)]
+    last = max(ours, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return _write(ledger, campaign, settings, _target(ledger, campaign, last))[0]
+
+
+def _holds(path: Path, digest: str) -> bool:
+    try:
+        return file_digest(str(path)) == digest
+    except SheetRefused:  # it cannot be read, so neither can it be ours to overwrite
+        return False
 
 
 def ledger_place(option: str, settings: Settings) -> str:
@@ -159,6 +163,34 @@ def existing_ledger(place: str, *, on_network: bool = False) -> Ledger:
     with readable:
         purpose = readable.purpose
     return open_ledger(place, purpose=purpose, create=False, allow_network=on_network)
+
+
+def _sheet_of(campaign: Campaign, snapshot: Snapshot) -> Path:
+    """Return the path of the sheet, a name of its own where it came from standard input."""
+    file = snapshot.head.file
+    return Path(f"{campaign.name}.csv" if file == STANDARD_INPUT else file)
+
+
+def _target(ledger: Ledger, campaign: Campaign, wished: Path | None) -> Target:
+    snapshot = last_snapshot(ledger, campaign)
+    return results.results_target(
+        wished,
+        _sheet_of(campaign, snapshot),
+        input_format=snapshot.head.format,
+        delimiter=snapshot.head.delimiter,
+    )
+
+
+def _write(
+    ledger: Ledger, campaign: Campaign, settings: Settings, target: Target
+) -> tuple[Written, results.Standing]:
+    view = _view(ledger, campaign, settings)
+
+    def summary(standing: results.Standing) -> tuple[tuple[str, str], ...]:
+        facts = _facts(ledger, campaign, standing, view.snapshot.head.file)
+        return summary_pairs(facts, timezone=settings.defaults.timezone)
+
+    return results.write(view, target, sheet=_sheet_of(campaign, view.snapshot), summary=summary)
 
 
 def _view(ledger: Ledger, campaign: Campaign, settings: Settings) -> results.ResultsView:
@@ -205,6 +237,8 @@ def _shown(ledger: Ledger, campaign: Campaign, settings: Settings) -> _Shown:
     if snapshot is None:
         nothing = results.Standing(counts=dict.fromkeys(CallStatus, 0), groups=())
         standing, sheet, other = nothing, "", ledger.other_pending(campaign.id, 0)
+    elif snapshot.purged_at is not None:
+        standing, sheet, other = _calls_alone(ledger, campaign), snapshot.head.file, 0
     else:
         standing = _view(ledger, campaign, settings).standing()
         sheet = snapshot.head.file
@@ -215,8 +249,19 @@ def _shown(ledger: Ledger, campaign: Campaign, settings: Settings) -> _Shown:
         standing=standing,
         is_live=ledger.is_held(campaign.name),
         other_pending=other,
+        purged_at=snapshot.purged_at if snapshot else None,
         last=ledger.last_run(campaign.id),
     )
+
+
+def _calls_alone(ledger: Ledger, campaign: Campaign) -> results.Standing:
+    """Count the calls of a campaign whose rows were purged."""
+    (states,) = (s.states for s in ledger.states() if s.campaign.id == campaign.id)
+    counts = dict.fromkeys(CallStatus, 0)
+    for state, count in states.items():
+        is_sent = state is CallState.SENDING
+        counts[CallStatus.UNCERTAIN if is_sent else CallStatus(state)] += count
+    return results.Standing(counts=counts, groups=())
 
 
 def _show(shown: _Shown) -> None:
@@ -228,6 +273,8 @@ def _show(shown: _Shown) -> None:
         put(f"  {shown.other_pending} more calls are pending from sheets it no longer has")
     if shown.sheet:
         put(one_line(f"  sheet {shown.sheet}"))
+    if shown.purged_at is not None:
+        put(f"  its rows were purged on {shown.purged_at:%Y-%m-%d}; what is left are the calls")
     if shown.last and shown.last.end and shown.last.end.stopped:
         put(one_line(f"  last run stopped: {shown.last.end.stopped}. {shown.last.end.message}"))
     if shown.is_unfinished and counts[CallStatus.PENDING] and not shown.is_live:
@@ -248,6 +295,7 @@ def _as_json(ledger: Ledger, shown: list[_Shown]) -> str:
                     "unfinished": each.is_unfinished,
                     "live": each.is_live,
                     "other_pending": each.other_pending,
+                    "purged_at": each.purged_at.isoformat() if each.purged_at else None,
                     "stopped": each.last.end.stopped if each.last and each.last.end else None,
                 }
                 for each in shown

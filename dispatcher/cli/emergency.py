@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
+from dispatcher.cli.live import Lived
 from dispatcher.cli.terminal import counted, one_line, say
 from dispatcher.config import home_folder
+from dispatcher.errors import StorageFailed
 from dispatcher.ledger import (
     EmergencyEntry,
     EmergencyFile,
@@ -15,7 +19,7 @@ from dispatcher.ledger import (
     read_emergency,
     set_aside,
 )
-from dispatcher.model import Campaign
+from dispatcher.model import Campaign, RunEnd, StopWord
 from dispatcher.pool import Unrecorded
 
 
@@ -65,20 +69,20 @@ class Rescue:
             say(f"{ids} could be kept nowhere: write down what is said above.")
 
 
-def take_in(ledger: Ledger, campaign: Campaign, *, results: Path) -> None:
+def take_in(ledger: Ledger, campaign: Campaign, *, results: Path | None = None) -> None:
     """
     Let the ledger take in what earlier runs of the campaign could not record.
 
     Args:
         ledger: Open for writing.
         campaign: Held by this process.
-        results: Where the results go; looked at with the places of earlier runs, and home.
+        results: Where the results go now; the places of earlier runs are looked at anyway.
 
     Raises:
         StorageFailed: the ledger cannot be written.
     """
-    earlier = [Path(place) for place in ledger.results_places(campaign.id)]
-    folders = dict.fromkeys(f for place in (results, *earlier) for f in _folders(place))
+    places = ledger.emergencies.places(campaign.id) + ((results,) if results else ())
+    folders = dict.fromkeys(folder for place in places for folder in _folders(place))
     for path in emergency_files(folders, ledger_id=ledger.id, campaign=campaign.name):
         try:
             entries = read_emergency(path, ledger_id=ledger.id, campaign=campaign.name)
@@ -88,10 +92,24 @@ def take_in(ledger: Ledger, campaign: Campaign, *, results: Path) -> None:
         _take_in(ledger, campaign, path, entries)
 
 
+def ended(ledger: Ledger, run_id: int, lived: Lived, finished_at: datetime) -> Lived:
+    """Record how a run ended; a ledger that cannot take that has failed too."""
+    done = lived.dispatched
+    if done.stopped is StopWord.LEDGER_FAILED:
+        return lived
+    end = RunEnd(stopped=done.stopped, message=done.message, finished_at=finished_at)
+    try:
+        ledger.end_run(run_id, end)
+    except StorageFailed as fault:
+        failed = replace(done, stopped=StopWord.LEDGER_FAILED, message=fault.message)
+        return replace(lived, dispatched=failed)
+    return lived
+
+
 def _take_in(
     ledger: Ledger, campaign: Campaign, path: Path, entries: Sequence[EmergencyEntry]
 ) -> None:
-    unknown = ledger.take_in(campaign.id, entries)
+    unknown = ledger.emergencies.take_in(campaign.id, entries)
     say(one_line(f"Taken in from {path}: {counted(len(entries) - len(unknown), 'placed call')}."))
     for entry in unknown:
         say(one_line(f"  left there: {entry.call_id} (row {entry.row}), of no call known here"))

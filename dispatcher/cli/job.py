@@ -174,12 +174,17 @@ def last_snapshot(ledger: Ledger, campaign: Campaign) -> Snapshot:
     Return the campaign's last complete recording.
 
     Raises:
-        UsageProblem: there is none.
+        UsageProblem: there is none, or its contents were purged.
     """
     snapshot = ledger.last_snapshot(campaign.id)
     if snapshot is None:
         raise UsageProblem(
             f'no sheet of the campaign "{campaign.name}" was recorded to its end',
             hint="run it with its sheet",
+        )
+    if snapshot.purged_at is not None:
+        raise UsageProblem(
+            f'the rows of campaign "{campaign.name}" were purged on {snapshot.purged_at:%Y-%m-%d}',
+            hint="run it with its sheet; who was called is still known",
         )
     return snapshot

@@ -73,6 +73,7 @@ class RunOptions:
         dry_run: Print the requests, send nothing.
         sandbox: Rehearse on the local stand-in.
         existing_ledger: Refuse to create a ledger.
+        reconcile: Look first for what earlier runs left uncertain.
         quiet: No bar.
         yes: Do not ask.
     """
@@ -95,6 +96,7 @@ class RunOptions:
     dry_run: bool = False
     sandbox: bool = False
     existing_ledger: bool = False
+    reconcile: bool = True
     quiet: bool = False
     yes: bool = False
 
@@ -247,6 +249,14 @@ ExistingLedger = Annotated[
     bool,
     typer.Option(
         "--existing-ledger", help="Refuse to create a ledger (for cron).", rich_help_panel=_PLACES
+    ),
+]
+NoReconcile = Annotated[
+    bool,
+    typer.Option(
+        "--no-reconcile",
+        help="Do not look first for what earlier runs left uncertain.",
+        rich_help_panel=_CALLS,
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

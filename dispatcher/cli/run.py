@@ -24,10 +24,11 @@ from dispatcher.cli.reading import (
     opened,
     pairs_of,
 )
+from dispatcher.cli.reconcile import reconcile_before
 from dispatcher.cli.recording import forgotten_if_refused, record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
-from dispatcher.cli.terminal import counted, is_interactive, put_json, say
+from dispatcher.cli.terminal import counted, is_interactive, one_line, put_json, say
 from dispatcher.cli.times import stop_moment
 from dispatcher.config import (
     BASE_URL_VARIABLE,
@@ -42,7 +43,6 @@ from dispatcher.model import (
     CallStatus,
     Campaign,
     Purpose,
-    RunEnd,
     Snapshot,
     StopWord,
 )
@@ -150,6 +150,7 @@ class _Run:
             target=target,
             config=found.path,
         )
+        reconcile_before(job)
         return self._place(job)
 
     def _refuse_nonsense(self) -> None:
@@ -304,13 +305,12 @@ class _Run:
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
         rescue = emergency.Rescue(job.ledger, job.campaign, results=job.target.path)
         make_pool = partial(job.pool, lost=rescue.keep)
-        lived = live(make_pool, due=due.count, quietness=self._quietness(due))
+        shown = Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
+        lived = live(make_pool, due=due.count, quietness=shown)
         rescue.tell()
         finished_at = datetime.now(tz=UTC)
-        return self._write(job, _ended(job.ledger, run_id, lived, finished_at), finished_at)
-
-    def _quietness(self, due: asking.Due) -> Quietness:
-        return Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
+        lived = emergency.ended(job.ledger, run_id, lived, finished_at)
+        return self._write(job, lived, finished_at)
 
     def _write(self, job: Job, lived: Lived, finished_at: datetime) -> int:
         done = lived.dispatched
@@ -337,26 +337,12 @@ class _Run:
         )
         self.facts = replace(facts_of(standing), results=str(written.path))
         if written.path.parent == job.target.path.parent and written.path != job.target.path:
-            say(f"{job.target.path} is not ours to overwrite: the results are beside it.")
+            say(one_line(f"{job.target.path} is not ours to overwrite: the results are beside it."))
         for line in summary_lines(self.facts, standing.groups):
-            say(line)
+            say(one_line(line))
         with ExitStack() as known:
             if done.stopped is StopWord.LEDGER_FAILED:
                 say("Mend the place of the ledger, then run again: it settles what it can.")
                 known.enter_context(suppress(StorageFailed))
             results.note(job.ledger, written, job.campaign)
         return self.facts.exit_code
-
-
-def _ended(ledger: Ledger, run_id: int, lived: Lived, finished_at: datetime) -> Lived:
-    """Record how the run ended; a ledger that cannot take that has failed too."""
-    done = lived.dispatched
-    if done.stopped is StopWord.LEDGER_FAILED:
-        return lived
-    end = RunEnd(stopped=done.stopped, message=done.message, finished_at=finished_at)
-    try:
-        ledger.end_run(run_id, end)
-    except StorageFailed as fault:
-        failed = replace(done, stopped=StopWord.LEDGER_FAILED, message=fault.message)
-        return replace(lived, dispatched=failed)
-    return lived

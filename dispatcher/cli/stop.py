@@ -29,7 +29,7 @@ def stop_run(campaign: str, *, ledger: str, on_network: bool, config: Path | Non
     with existing_ledger(ledger_place(ledger, settings), on_network=on_network) as opened:
         if opened.campaign(name) is None:
             raise unknown_campaign(name, opened)
-        holder = opened.ask_to_stop(name, at=datetime.now(tz=UTC))
+        holder = opened.holding.ask(name, at=datetime.now(tz=UTC))
     if holder is None:
         say(one_line(f'No run of the campaign "{name}" is live.'))
         return 0

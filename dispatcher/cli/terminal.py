@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import unicodedata
@@ -40,8 +41,12 @@ def put(text: str) -> None:
 
 
 def put_json(text: str) -> None:
-    """Write a JSON value to stdout, exactly; a pipe that is gone is no reason to stop."""
-    _write(sys.stdout, text)
+    """
+    Write a JSON value to stdout; a pipe that is gone is no reason to stop.
+
+    It says exactly what was given; what could steer a terminal stands as JSON's own escape.
+    """
+    _write(sys.stdout, text if text.isprintable() else "".join(map(_json_shown, text)))
 
 
 def say_error(error: DispatcherError) -> None:
@@ -78,6 +83,12 @@ def _write(stream: TextIO, text: str) -> None:
 
 def _is_harmless(character: str) -> bool:
     return character.isprintable() and character not in _BIDI
+
+
+def _json_shown(character: str) -> str:
+    if _is_harmless(character) or unicodedata.category(character) == "Zs":
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def _shown(character: str) -> str:

@@ -20,7 +20,11 @@ from dispatcher.ledger.values import (
     KnownCall,
     KnownRun,
     Prospect,
+    PurgeBar,
+    PurgeProspect,
     RecordedOutcome,
+    TracedCall,
+    UncertainCall,
     WrittenResults,
 )
 
@@ -33,7 +37,11 @@ __all__ = [
     "KnownRun",
     "Ledger",
     "Prospect",
+    "PurgeBar",
+    "PurgeProspect",
     "RecordedOutcome",
+    "TracedCall",
+    "UncertainCall",
     "WrittenResults",
     "emergency_files",
     "open_ledger",

@@ -15,7 +15,7 @@ import secrets
 import stat
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,12 +24,18 @@ from pathlib import Path
 from sqlalchemy import bindparam, select
 
 from dispatcher.ledger.outcomes import end
-from dispatcher.ledger.schema import calls
+from dispatcher.ledger.schema import calls, runs
 from dispatcher.ledger.storage import Storage
 from dispatcher.model import CallState, Outcome, Verdict
 
 _TAKEN = ".taken"
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_PLACES = (
+    select(runs.c.results)
+    .where(runs.c.campaign_id == bindparam("campaign"), runs.c.results != "")
+    .distinct()
+    .order_by(runs.c.results)
+)
 _KNOWN = select(calls.c.key).where(
     calls.c.campaign_id == bindparam("campaign"),
     calls.c.key.in_(bindparam("keys", expanding=True)),
@@ -144,16 +150,41 @@ def set_aside(path: Path) -> None:
         path.rename(path.with_name(path.name + _TAKEN))
 
 
-def take_in(
-    storage: Storage, campaign_id: int, entries: Sequence[EmergencyEntry]
-) -> tuple[EmergencyEntry, ...]:
-    """Let the entries' calls be placed, whatever they became; return those of no known call."""
-    keys = {bytes.fromhex(entry.key) for entry in entries}
-    with storage.writing() as connection:
-        found = connection.execute(_KNOWN, {"campaign": campaign_id, "keys": list(keys)})
-        known = {key.hex() for (key,) in found}
-        end(connection, [_outcome(entry) for entry in entries if entry.key in known])
-    return tuple(entry for entry in entries if entry.key not in known)
+class Emergencies:
+    """
+    What emergency files bring back into the ledger.
+
+    Args:
+        storage: The ledger's.
+        must_hold: Raises StorageFailed where this process does not hold a campaign.
+    """
+
+    def __init__(self, storage: Storage, *, must_hold: Callable[[int], None]) -> None:
+        self._storage = storage
+        self._must_hold = must_hold
+
+    def places(self, campaign_id: int) -> tuple[Path, ...]:
+        """Return where the campaign's runs meant to write their results, each once."""
+        with self._storage.reading() as connection:
+            places = connection.execute(_PLACES, {"campaign": campaign_id}).scalars()
+            return tuple(Path(place) for place in places)
+
+    def take_in(
+        self, campaign_id: int, entries: Sequence[EmergencyEntry]
+    ) -> tuple[EmergencyEntry, ...]:
+        """
+        Let calls be placed that an earlier run placed and could not record; only under ``hold``.
+
+        Returns:
+            The entries whose call this campaign does not know: nothing came of them.
+        """
+        self._must_hold(campaign_id)
+        keys = {bytes.fromhex(entry.key) for entry in entries}
+        with self._storage.writing() as connection:
+            found = connection.execute(_KNOWN, {"campaign": campaign_id, "keys": list(keys)})
+            known = {key.hex() for (key,) in found}
+            end(connection, [_outcome(entry) for entry in entries if entry.key in known])
+        return tuple(entry for entry in entries if entry.key not in known)
 
 
 def _stem(ledger_id: str, campaign: str) -> str:

@@ -47,7 +47,7 @@ class Holding:
             raise StorageFailed(f'campaign "{name}" is not held by this process')
 
     def ask(self, campaign: str, *, at: datetime) -> lock.Holder | None:
-        """Ask whoever holds the campaign to end; see ``Ledger.ask_to_stop``."""
+        """Ask the live run of a campaign to end; return who runs it, None where nobody does."""
         asked: lock.Holder | None = None
         # The file may still have named the last holder: then the new one is asked too.
         while (holder := lock.holder_of(self._storage.locks, campaign)) not in (None, asked):

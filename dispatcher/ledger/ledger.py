@@ -15,12 +15,14 @@ from dispatcher.ledger import (
     finding,
     lock,
     outlook,
+    purging,
     recording,
     rows,
     runs,
     settling,
     snapshots,
     space,
+    tracing,
 )
 from dispatcher.ledger.holding import Holding
 from dispatcher.ledger.standing import recent_from
@@ -66,6 +68,10 @@ class Ledger:
         is_new: It was created by this opening.
         id: Its own id, a UUID.
         purpose: Real calls or rehearsals.
+        holding: The campaigns this process holds, and who asked it to let go.
+        emergencies: What emergency files bring back.
+        doubts: The calls whose outcome nobody saw.
+        purging: Removes personal data.
     """
 
     def __init__(self, storage: Storage, *, ledger_id: str, purpose: Purpose, is_new: bool) -> None:
@@ -74,8 +80,11 @@ class Ledger:
         self.id = ledger_id
         self.purpose = purpose
         self._storage = storage
-        self._holding = Holding(storage)
+        self.holding = Holding(storage)
         self._packers = committing.Packers()
+        self.emergencies = emergency.Emergencies(storage, must_hold=self.holding.must_hold)
+        self.doubts = tracing.Doubts(storage)
+        self.purging = purging.Purging(storage, must_hold=self.holding.must_hold)
 
     def __enter__(self) -> Self:
         return self
@@ -93,10 +102,8 @@ class Ledger:
         self, name: str, *, key_columns: Sequence[str], base_url: str, at: datetime | None = None
     ) -> Campaign:
         """
-        Create the campaign of this normalised name, or return it if it agrees.
-
-        Raises:
-            UsageProblem: It exists with other key columns or another base URL.
+        Create the campaign of this normalised name, or return it if it agrees. Raises UsageProblem
+        when it exists with other key columns or another base URL.
         """
         return campaigns.claim(
             self._storage, name, key_columns=tuple(key_columns), base_url=base_url, at=at
@@ -116,8 +123,8 @@ class Ledger:
         """
         Name another campaign where at least half of the callable rows of a snapshot stand.
 
-        Campaigns recorded last before *since* are not looked at. Returns the one that holds most
-        of them as pending, sending, placed or uncertain, and how many; None if none holds half.
+        Campaigns recorded before *since* are not looked at. Returns the one that holds most as
+        pending, sending, placed or uncertain, and how many; None if none holds half.
         """
         return campaigns.overlap(self._storage, campaign_id, snapshot_id, since=since)
 
@@ -138,44 +145,19 @@ class Ledger:
         Raises:
             CampaignHeld: Another run holds it; the message says who, where and since when.
         """
-        return self._holding.hold(campaign_name)
+        return self.holding.hold(campaign_name)
 
     def is_held(self, campaign_name: str) -> bool:
         """Tell whether a live run holds the campaign; takes nothing from it and writes nothing."""
         return lock.is_held(self._storage.locks, campaign_name)
 
-    def ask_to_stop(self, campaign_name: str, *, at: datetime) -> lock.Holder | None:
-        """Ask the live run of a campaign to end; return who runs it, None where nobody does."""
-        return self._holding.ask(campaign_name, at=at)
-
-    def stop_asked_by(self, campaign_name: str) -> str:
-        """Return who asked this process to end its run of a campaign it holds, or ""."""
-        return self._holding.asked_by(campaign_name)
-
     def settle_left_over(self, campaign_id: int, *, at: datetime) -> int:
         """
-        Turn calls that a dead run of this campaign left ``sending`` into ``uncertain``.
-
-        Their code becomes ``interrupted``. Only under ``hold`` of this campaign: a live run's
-        calls would lose their outcomes.
-
-        Returns:
-            How many there were.
+        Turn what a dead run left ``sending`` into ``uncertain``, code ``interrupted``; return how
+        many. Only under ``hold`` of this campaign: a live run's calls would lose their outcomes.
         """
-        self._holding.must_hold(campaign_id)
+        self.holding.must_hold(campaign_id)
         return settling.settle_left_over(self._storage, campaign_id, at=at)
-
-    def take_in(
-        self, campaign_id: int, entries: Sequence[emergency.EmergencyEntry]
-    ) -> tuple[emergency.EmergencyEntry, ...]:
-        """
-        Let calls be placed that an earlier run placed and could not record; only under ``hold``.
-
-        Returns:
-            The entries whose call this campaign does not know: nothing came of them.
-        """
-        self._holding.must_hold(campaign_id)
-        return emergency.take_in(self._storage, campaign_id, entries)
 
     # Snapshots
 
@@ -191,7 +173,6 @@ class Ledger:
     ) -> Snapshot:
         """
         Record a sheet in transactions of at most 1,000 rows, complete with the last one.
-
         Rows that can be called become pending calls unless the ledger knows them already. What
         recordings that broke off have left is removed first, and the rows of all but the last
         complete snapshot. Meant to run under ``hold``. Raises whatever *rows* raises; the
@@ -311,12 +292,11 @@ class Ledger:
         at: datetime,
     ) -> None:
         """
-        Settle one uncertain call by a person's word, and keep who, when and why.
-        With *call_id* None it was not placed, and the call becomes failed with code
-        ``resolved_not_placed``.
+        Settle one uncertain call by a person's word, and keep who, when and why. With *call_id*
+        None it was not placed: the call becomes failed with code ``resolved_not_placed``.
 
         Raises:
-            UsageProblem: The call is not uncertain, or another call has this id.
+            UsageProblem: It is not uncertain, or another call has this id.
         """
         settling.resolve(
             self._storage, campaign_id, key, call_id=call_id, reason=reason, user=user, at=at
@@ -353,16 +333,15 @@ class Ledger:
         """Return the campaign's last run, or None."""
         return runs.last(self._storage, campaign_id)
 
-    def results_places(self, campaign_id: int) -> tuple[str, ...]:
-        """Return where the campaign's runs meant to write their results, each once."""
-        return runs.results_places(self._storage, campaign_id)
-
     def results_file(self, path: str) -> WrittenResults | None:
         """Return what was noted of the results sheet at this absolute path, or None."""
         return runs.results_file(self._storage, path)
 
     def note_results(self, path: str, digest: str, campaign: str) -> None:
         """Note that the results sheet of *campaign* was written to *path* with this digest."""
-        runs.note_results(
-            self._storage, WrittenResults(path=path, digest=digest, campaign=campaign)
-        )
+        written = WrittenResults(path=path, digest=digest, campaign=campaign)
+        runs.note_results(self._storage, written)
+
+    def results_files(self, campaign: str) -> tuple[WrittenResults, ...]:
+        """Return what was noted of all results sheets of a campaign, in no order."""
+        return runs.results_files_of(self._storage, campaign)

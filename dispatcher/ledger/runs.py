@@ -24,13 +24,8 @@ _LAST = (
     .order_by(runs.c.id.desc())
     .limit(1)
 )
-_PLACES = (
-    select(runs.c.results)
-    .where(runs.c.campaign_id == bindparam("campaign_id"), runs.c.results != "")
-    .distinct()
-    .order_by(runs.c.results)
-)
 _RESULTS = select(results_files).where(results_files.c.path == bindparam("at_path"))
+_RESULTS_OF = select(results_files).where(results_files.c.campaign == bindparam("of_campaign"))
 _NEW_RESULTS = insert(results_files)
 _REWRITTEN = (
     update(results_files)
@@ -97,17 +92,18 @@ def _end_of(stopped: str, message: str, finished_at: float | None) -> RunEnd | N
     )
 
 
-def results_places(storage: Storage, campaign_id: int) -> tuple[str, ...]:
-    """Return where the campaign's runs meant to write their results, each once."""
-    with storage.reading() as connection:
-        return tuple(connection.execute(_PLACES, {"campaign_id": campaign_id}).scalars())
-
-
 def results_file(storage: Storage, path: str) -> WrittenResults | None:
     """Return what was noted of the results sheet at this path, or None."""
     with storage.reading() as connection:
         row = connection.execute(_RESULTS, {"at_path": path}).first()
     return WrittenResults(path=row.path, digest=row.digest, campaign=row.campaign) if row else None
+
+
+def results_files_of(storage: Storage, campaign: str) -> tuple[WrittenResults, ...]:
+    """Return what was noted of all results sheets of a campaign."""
+    with storage.reading() as connection:
+        rows = connection.execute(_RESULTS_OF, {"of_campaign": campaign}).all()
+    return tuple(WrittenResults(path=r.path, digest=r.digest, campaign=r.campaign) for r in rows)
 
 
 def note_results(storage: Storage, written: WrittenResults) -> None:

@@ -39,12 +39,14 @@ def last(storage: Storage, campaign_id: int) -> Snapshot | None:
         row = connection.execute(_LAST, {"campaign_id": campaign_id}).first()
     if row is None:
         return None
+    purged_at = json.loads(row.head).get("purged_at")
     return Snapshot(
         id=row.id,
         campaign_id=row.campaign_id,
         head=_unpacked_head(row.head),
         rows=row.rows,
         recorded_at=moment_of(row.recorded_at),
+        purged_at=None if purged_at is None else moment_of(purged_at),
     )
 
 
@@ -62,6 +64,7 @@ def packed_head(head: SnapshotHead) -> str:
 
 def _unpacked_head(kept: str) -> SnapshotHead:
     fields = json.loads(kept)
+    fields.pop("purged_at", None)
     fields["headers"] = tuple(fields["headers"])
     fields["result_columns"] = tuple(fields["result_columns"])
     fields["remarks"] = tuple((code, message) for code, message in fields["remarks"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from dispatcher.model import CallRecord, CallState, Campaign, RunEnd, RunStart
@@ -107,3 +108,77 @@ class WrittenResults:
     path: str
     digest: str
     campaign: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UncertainCall:
+    """
+    A call whose last attempt's outcome nobody saw.
+
+    Attributes:
+        key: Its key.
+        contact: Hash of its contact.
+        row: The first row of the campaign's last snapshot that asks for it, 0 without one.
+        code: Stable word of why.
+        body: The exact bytes of the attempt, b"" where they are not known any more.
+        started_at: When the attempt was marked, aware UTC.
+        ended_at: When it ended, or was found to have; None while it is being sent.
+        due_at: When the phone was to ring, aware UTC.
+    """
+
+    key: str
+    contact: str
+    row: int
+    code: str
+    body: bytes
+    started_at: datetime
+    ended_at: datetime | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedCall:
+    """
+    An uncertain call that was found in the API's list: uncertain -> placed.
+
+    Attributes:
+        key: The call.
+        call_id: The id it has there, not "".
+        created_at: As the API said.
+        user: Who looked.
+        at: When, aware.
+    """
+
+    key: str
+    call_id: str
+    created_at: str
+    user: str
+    at: datetime
+
+
+class PurgeBar(StrEnum):
+    """Why a campaign cannot be purged yet."""
+
+    PENDING = "calls that are pending"
+    SENDING = "calls that are being sent"
+    UNCERTAIN = "calls that are uncertain"
+    SCHEDULED = "calls that are scheduled ahead"
+    RECENT = "calls younger than repeat_after_hours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurgeProspect:
+    """
+    What a purge would find of a campaign.
+
+    Attributes:
+        campaign: The campaign.
+        last_active: When anything was last recorded, run or sent in it, aware UTC.
+        bars: Why its data cannot go yet; empty if it can.
+        is_purged: No personal data is left of it.
+    """
+
+    campaign: Campaign
+    last_active: datetime
+    bars: tuple[PurgeBar, ...]
+    is_purged: bool

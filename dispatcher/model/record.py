@@ -94,6 +94,7 @@ class Snapshot:
         head: What was recorded of the file.
         rows: Number of data rows.
         recorded_at: Aware UTC.
+        purged_at: When the contents of its rows were removed (aware UTC), or None.
     """
 
     id: int
@@ -101,6 +102,7 @@ class Snapshot:
     head: SnapshotHead
     rows: int
     recorded_at: datetime
+    purged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

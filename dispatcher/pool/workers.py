@@ -35,6 +35,7 @@ from dispatcher.pool.records import mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
+from dispatcher.pool.stops import Stops
 from dispatcher.pool.times import Moment, Times
 from dispatcher.pool.traffic import Traffic
 
@@ -88,6 +89,7 @@ class Pool:
         self._lost = lost
         self._clock = clock or Clock()
         self._times = Times(self._clock)
+        self._stops = Stops(ledger, settings, self._times, stop=self.stop)
         self._source = Source(self._not_past(calls), limit=settings.limit)
         self._conduct = Conduct(settings.conduct)
         self._traffic = Traffic(self._conduct, self._clock)
@@ -147,7 +149,7 @@ class Pool:
             async with AsyncExitStack() as stack:
                 for _ in range(self._settings.workers):
                     self._clients.append(await stack.enter_async_context(self._connect()))
-                await self._check_asked()  # it may have been asked before it began
+                await self._stops.check_asked()  # it may have been asked before it began
                 ticking = asyncio.create_task(self._tick())
                 await self._drain([self._work(client) for client in self._clients])
                 ticking.cancel()
@@ -173,19 +175,10 @@ class Pool:
 
     async def _tick(self) -> None:
         while True:
-            self._check_time()
-            await self._check_asked()
+            self._stops.check_time()
+            await self._stops.check_asked()
             self._tell()
             await asyncio.sleep(_TICK_SECONDS)
-
-    async def _check_asked(self) -> None:
-        try:
-            who = await asyncio.to_thread(self._ledger.stop_asked_by, self._settings.campaign)
-        except StorageFailed as fault:
-            self.stop(StopWord.LEDGER_FAILED, fault.message)
-        else:
-            if who:
-                self.stop(StopWord.ASKED, f"As asked by {who}; run it again to continue")
 
     async def _dispatched(self) -> Dispatched:
         if self._conduct.stopped is None and await self._source.is_limited():
@@ -213,7 +206,7 @@ class Pool:
                 return
 
     async def _try(self, call: DueCall, client: Client) -> _Step:
-        self._check_time()
+        self._stops.check_time()
         if not await self._traffic.turn(lambda: self._look(client)):
             return _Step.STOPPED
         try:
@@ -352,15 +345,6 @@ class Pool:
         return False
 
     def _body(self, call: DueCall, moment: Moment) -> bytes:
-        settings = self._settings
         # A delay counts from the later opinion: a schedule that is past would ring at once.
-        return body_of(
-            call.request, campaign=settings.campaign, now=moment.latest, delay=settings.delay
-        )
-
-    def _check_time(self) -> None:
-        settings, times = self._settings, self._times
-        if settings.stop_at is not None and times.now().latest >= settings.stop_at:
-            self.stop(StopWord.STOP_AT, "As asked by --stop-at")
-        elif settings.max_seconds and times.elapsed_seconds >= settings.max_seconds:
-            self.stop(StopWord.MAX_MINUTES, "As asked by --max-minutes")
+        name, delay = self._settings.campaign, self._settings.delay
+        return body_of(call.request, campaign=name, now=moment.latest, delay=delay)

@@ -171,7 +171,7 @@ def test_settling_shows_the_call_and_asks(
 
     shown = terminal.close()
     assert status == expected
-    assert "Call to row 2, sent " in shown
+    assert "Call to contact c-1, row 2" in shown
     assert "Settle it as not placed? [y/N] " in shown
     said = world.command("results", "campaign", "--json").report["counts"]
     assert isinstance(said, dict)

@@ -48,6 +48,8 @@ def test_a_ledger_on_a_network_file_system_is_refused_unless_it_is_accepted(worl
         ("status",),
         ("results", "campaign"),
         ("stop", "campaign"),
+        ("reconcile", "campaign"),
+        ("purge", "--older-than", "90d"),
         ("run", "campaign.csv", "--dry-run"),
         ("resolve", "campaign", "--row", "2", "--placed", "x", "--reason", "y", "--yes"),
     ],

@@ -59,7 +59,7 @@ def cell_text(book: Book, value: str, kind: str, style: str | None) -> str | Cel
             return _BOOLEANS.get(value.strip().lower(), _NO_BOOLEAN)
         case "e":
             shown = value.strip()[:_MOST_SHOWN] or "an error"
-            return CellFault(kind=FlawKind.ERROR_CELL, shown=shown)
+            return CellFault(kind=FlawKind.ERROR_CELL, shown=shown, text=shown)
         case "d":
             return iso_text(value, book.styles.form(style))
         case _:

@@ -1,0 +1,97 @@
+"""Reads from the API at the pace of everything that shares the ledger; places nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+from dispatcher.client import Client
+from dispatcher.model import NoReply, Reply
+from dispatcher.pacer import Rate, StartWindow
+from dispatcher.policy import backoff_seconds, retry_after_seconds
+from dispatcher.pool.settings import Clock
+from dispatcher.pool.slots import Slots
+
+LISTS_A_MINUTE = 20
+"""What the API allows an organization for its lists, on top of the general limit."""
+
+_TRIES = 4
+_NO_QUERY: Mapping[str, str] = {}
+
+
+class Looker:
+    """
+    One reader; its requests go one after another.
+
+    Each takes a slot like a call does, so that reading never makes calls exceed the rate. The
+    list of calls has a budget of its own besides.
+
+    Args:
+        client: Open.
+        slots: The pace.
+        max_wait_seconds: The longest wait the API may ask for; beyond it the 429 is returned.
+        clock: Time and chance.
+        sleep: Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        slots: Slots,
+        *,
+        max_wait_seconds: float,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._slots = slots
+        self._max_wait_seconds = max_wait_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._lists = StartWindow(Rate(count=LISTS_A_MINUTE, unit_seconds=60))
+
+    async def look(self, path: str, query: Mapping[str, str] = _NO_QUERY) -> Reply | NoReply:
+        """Read something."""
+        return await self._patiently(path, query, None)
+
+    async def look_at_list(self, path: str, query: Mapping[str, str]) -> Reply | NoReply:
+        """Read a page of a list that the API limits further."""
+        return await self._patiently(path, query, self._lists)
+
+    async def _patiently(
+        self, path: str, query: Mapping[str, str], budget: StartWindow | None
+    ) -> Reply | NoReply:
+        """Ask again what was lost on the way or came too soon: reading twice harms nobody."""
+        for attempt in range(1, _TRIES):
+            await self._turn(budget)
+            answer = await self._client.look(path, query)
+            wait = self._wait_after(answer, attempt)
+            if wait is None:
+                return answer
+            await self._sleep(wait)
+        await self._turn(budget)
+        return await self._client.look(path, query)
+
+    async def _turn(self, budget: StartWindow | None) -> None:
+        if budget is not None:
+            now = self._clock.monotonic()
+            await self._sleep(budget.earliest(now) - now)
+        slot = await self._slots.next()
+        await self._sleep(max(0.0, slot - self._clock.monotonic()))
+        now = self._clock.monotonic()
+        self._slots.started(now)
+        if budget is not None:
+            budget.started(now)
+
+    def _wait_after(self, answer: Reply | NoReply, attempt: int) -> float | None:
+        """Return how long to wait before asking again, or None: this is the answer."""
+        backoff = backoff_seconds(attempt, chance=self._clock.chance())
+        if isinstance(answer, NoReply):
+            return backoff if attempt == 1 else None
+        if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return None
+        self._slots.slow()
+        asked = retry_after_seconds(answer.retry_after, now=self._clock.now())
+        wait = asked or backoff
+        return wait if wait <= self._max_wait_seconds else None

@@ -41,12 +41,14 @@ class Tally:
         uncertain: Calls that may have been placed.
         held: Why nothing starts at the moment and until when (a few words, and seconds of the
             monotonic clock before them), or None.
+        outage_since: When the API was first found away or failing (monotonic seconds), or None.
     """
 
     placed: int = 0
     not_placed: int = 0
     uncertain: int = 0
     held: tuple[float, str] | None = None
+    outage_since: float | None = None
 
     @property
     def done(self) -> int:
@@ -75,7 +77,10 @@ class _Wording:
             self._held_since = None
             return counts
         self._held_since = self._held_since or self._now()
-        return f"{counts}; {self._held(self._held_since, *tally.held)}"
+        since = self._held_since
+        if tally.outage_since is not None:  # between two tries nothing is held for a moment
+            since = self._now() - timedelta(seconds=self.clock() - tally.outage_since)
+        return f"{counts}; {self._held(since, *tally.held)}"
 
     def pace(self, tally: Tally) -> str:
         """Return the pace since the start, and the time left at this pace."""

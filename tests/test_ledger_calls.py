@@ -17,7 +17,13 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from dispatcher.errors import StorageFailed, UsageProblem
-from dispatcher.ledger import Ledger, RecordedOutcome, WrittenResults, open_ledger
+from dispatcher.ledger import (
+    EmergencyEntry,
+    Ledger,
+    RecordedOutcome,
+    WrittenResults,
+    open_ledger,
+)
 from dispatcher.ledger.schema import attempts, calls, resolutions
 from dispatcher.model import (
     CallRecord,
@@ -763,7 +769,73 @@ def test_an_impossible_attempt_is_refused_by_the_file(
         connection.execute(insert(attempts), attempt | values)
 
 
+# What an emergency file brings back
+
+
+def entry(number: int, *, attempt: int = 1, call_id: str = "") -> EmergencyEntry:
+    return EmergencyEntry(
+        row=number,
+        key=key_of(number),
+        attempt=attempt,
+        call_id=call_id or f"call-mora-{number}",
+        at=NOW + timedelta(seconds=1),
+        http_status=201,
+        created_at="2026-11-23T13:00:01Z",
+    )
+
+
+def test_an_emergency_file_makes_calls_placed_whatever_they_became(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    commit(ledger, *(mark(number) for number in (2, 3, 4)))
+    commit(ledger, outcome(4, PLACED))
+    with ledger.hold("mora"):
+        ledger.emergencies.take_in(mora.id, [entry(2)])  # still sending
+        ledger.settle_left_over(mora.id, at=NOW)
+
+        unknown = ledger.emergencies.take_in(
+            mora.id, [entry(2), entry(3), entry(4), entry(5), entry(77)]
+        )
+
+    assert unknown == (entry(77),)
+    for number in (2, 3, 4, 5):  # the last was pending: this ledger is an older copy
+        record = record_of(ledger, number)
+        assert (record.state, record.call_id) == (PLACED, f"call-mora-{number}")
+        assert (record.code, record.http_status, record.attempts) == ("", 201, 1)
+        assert attempts_of(ledger, number) == [(1, "placed", "", f"call-mora-{number}")]
+
+
+def test_a_second_id_from_an_emergency_file_is_flagged(ledger: Ledger, mora: Campaign) -> None:
+    commit(ledger, mark(2))
+    commit(ledger, outcome(2, PLACED))
+
+    with ledger.hold("mora"):
+        ledger.emergencies.take_in(mora.id, [entry(2, call_id="another")])
+
+    assert record_of(ledger, 2).call_id == "call-mora-2"
+    assert record_of(ledger, 2).code == "second_call_id"
+
+
+def test_an_emergency_file_is_taken_in_only_under_the_lock(ledger: Ledger, mora: Campaign) -> None:
+    with pytest.raises(StorageFailed, match="not held"):
+        ledger.emergencies.take_in(mora.id, [entry(2)])
+
+
 # Runs, pace, results
+
+
+def test_the_places_of_results_are_remembered_from_the_start_of_a_run(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    snapshot = ledger.last_snapshot(mora.id)
+    assert snapshot
+    for place in ("/b/r.csv", "", "/a/r.csv", "/b/r.csv"):
+        ledger.begin_run(replace(start_of(snapshot), results=place))
+
+    assert ledger.emergencies.places(mora.id) == (Path("/a/r.csv"), Path("/b/r.csv"))
+    last = ledger.last_run(mora.id)
+    assert last
+    assert last.start.results == "/b/r.csv"
 
 
 def start_of(snapshot: Snapshot) -> RunStart:

@@ -60,7 +60,7 @@ def test_a_second_process_is_told_who_holds_the_campaign(ledger: Ledger) -> None
     assert caught.value.exit_code == 7
     assert f'campaign "mora" is being run by {getpass.getuser()} on ' in caught.value.message
     assert f" since {datetime.now(UTC):%Y-%m}-" in caught.value.message
-    assert caught.value.hint == "wait for it, or end it there with Ctrl-C"
+    assert caught.value.hint == "wait for it, or end it with: dispatcher stop mora"
 
 
 def test_kill_9_releases_the_lock(ledger: Ledger) -> None:
@@ -177,3 +177,53 @@ def test_a_user_without_a_name_is_told_by_number(
         lock.hold(tmp_path, "a"),
     ):
         pass
+
+
+def test_whoever_holds_a_campaign_can_be_asked_to_stop(ledger: Ledger) -> None:
+    with ledger.hold("a"):
+        assert ledger.holding.asked_by("a") == ""
+
+        with open_ledger(ledger.location, purpose=Purpose.REAL, create=False) as other:
+            holder = other.holding.ask("a", at=datetime.now(UTC))
+            again = other.holding.ask("a", at=datetime.now(UTC))
+
+        assert holder is not None
+        assert (holder, holder.pid) == (again, os.getpid())
+        assert ledger.holding.asked_by("a") == getpass.getuser()
+        assert ledger.holding.asked_by("b") == ""
+
+
+def test_what_one_run_was_asked_says_nothing_to_the_next(ledger: Ledger) -> None:
+    with ledger.hold("a"):
+        ledger.holding.ask("a", at=datetime.now(UTC))
+
+    with ledger.hold("a"):
+        assert ledger.holding.asked_by("a") == ""
+
+
+def test_nobody_is_asked_where_no_run_is_live(ledger: Ledger) -> None:
+    with ledger.hold("a"):
+        pass
+
+    assert ledger.holding.ask("a", at=datetime.now(UTC)) is None
+    assert ledger.holding.ask("never run", at=datetime.now(UTC)) is None
+
+
+def test_a_run_that_has_only_just_taken_the_lock_is_waited_for(tmp_path: Path) -> None:
+    with lock.hold(tmp_path, "a") as holder:
+        path = lock._lock_file(tmp_path, "a")
+        whole = path.read_text()
+        path.write_text(whole[:9])
+
+        def pause() -> None:
+            path.write_text(whole)
+
+        assert lock.holder_of(tmp_path, "a", pause=pause) == holder
+
+
+def test_a_lock_that_never_says_who_holds_it_is_said(tmp_path: Path) -> None:
+    with lock.hold(tmp_path, "a"):
+        lock._lock_file(tmp_path, "a").write_text('{"user": "ana"}')
+
+        with pytest.raises(StorageFailed, match="does not say who holds it"):
+            lock.holder_of(tmp_path, "a", pause=lambda: None)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,12 @@ import pytest
 from dispatcher.sandbox import Faults, SandboxOptions, SandboxServer
 
 WORKERS = 4
+LIMITED = """
+import resource, runpy, sys
+largest = int(sys.argv.pop(1))
+resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+runpy.run_module("dispatcher", run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +42,17 @@ class World:
             rows.writerows([f"person-{n}", "agent", "number", n] for n in contacts)
         return path
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, largest_file: int = 0) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "CONTACTSHIP_API_KEY": self.server.key,
             "CONTACTSHIP_BASE_URL": self.server.url,
             "DISPATCHER_LEDGER": str(self.folder / "ledger.db"),
+            "HOME": str(self.folder),
         }
+        program = ("-c", LIMITED, str(largest_file)) if largest_file else ("-m", "dispatcher")
         return subprocess.Popen(
-            [sys.executable, "-m", "dispatcher", *map(str, arguments)],
+            [sys.executable, *program, *map(str, arguments)],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -129,6 +138,7 @@ def test_a_second_run_of_the_campaign_is_turned_away(world: World) -> None:
     assert code == 7
     assert json.loads(out)["message"] in err
     assert 'campaign "cobranzas" is being run by' in err
+    assert "dispatcher stop cobranzas" in err
     assert set(world.placed().values()) == {1}
 
 
@@ -158,6 +168,43 @@ def test_a_signal_finishes_what_is_in_flight_and_writes_the_results(
     assert by_status == {"placed": len(placed), "pending": 200 - len(placed)}
 
 
+def test_a_run_that_is_asked_to_stop_ends_within_a_second_as_with_ctrl_c(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(400))
+    process = world.start(*world.campaign(sheet, "40/second"))
+    world.wait_until_placed(10, process)
+
+    code, _, said = world.run("stop", "Cobranzas")
+    asked = time.monotonic()
+    out, err = process.communicate(timeout=60)
+
+    assert time.monotonic() - asked < 10  # a second and a noisy machine
+    ended = json.loads(out)
+    placed = world.placed()
+    assert code == 0
+    assert 'Asked the run of "cobranzas" by ' in said
+    assert (process.returncode, ended["exit_code"], ended["stopped"]) == (143, 143, "asked"), err
+    assert "Asked to stop: no new call" in err
+    assert "As asked by" in ended["message"]
+    assert ended["counts"]["placed"] == len(placed) < 400
+    assert ended["counts"]["pending"] == 400 - len(placed)
+    assert ended["counts"]["uncertain"] == 0
+
+
+def test_stop_says_when_no_run_is_live_and_the_next_run_is_not_stopped(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(5))
+    assert world.run(*world.campaign(sheet, "unlimited"), "--limit", "2")[0] == 0
+
+    code, _, said = world.run("stop", "cobranzas")
+    unknown, _, unknown_said = world.run("stop", "another")
+    after, _, err = world.run(*world.campaign(sheet, "unlimited"))
+
+    assert (code, said) == (0, 'No run of the campaign "cobranzas" is live.\n')
+    assert unknown == 2
+    assert "it knows: cobranzas" in unknown_said
+    assert after == 0, err
+    assert len(world.placed()) == 5
+
+
 def test_two_campaigns_at_once_both_finish_and_a_shared_contact_is_called_once(
     world: World,
 ) -> None:
@@ -175,6 +222,55 @@ def test_two_campaigns_at_once_both_finish_and_a_shared_contact_is_called_once(
     assert set(world.placed().values()) == {1}
     skipped = json.loads(out)["counts"]["skipped"] + json.loads(first_out)["counts"]["skipped"]
     assert skipped == 20
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no file sizes")
+def test_a_run_that_finds_no_room_for_its_record_places_no_call(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(100))
+    assert world.run(*world.campaign(sheet, "unlimited"), "--limit", "1")[0] == 0
+
+    # 2 MB: enough to record the sheet, too little for a hundred calls.
+    process = world.start(*world.campaign(sheet, "unlimited"), largest_file=2_000_000)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == json.loads(out)["exit_code"] == 8, err
+    assert "there is no room for the record of 99 calls" in err
+    assert "nothing was sent" in err
+    assert len(world.placed()) == 1
+    assert world.run(*world.campaign(sheet, "unlimited"))[0] == 0
+    assert set(world.placed().values()) == {1}
+    assert len(world.placed()) == 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process that runs")
+def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> None:
+    resource = pytest.importorskip("resource")
+    sheet = world.sheet("cobranzas.csv", range(300))
+    process = world.start(*world.campaign(sheet, "60/second"))
+    world.wait_until_placed(20, process)
+
+    # From now on no file of the process grows beyond this: the log of the ledger is longer.
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    out, err = process.communicate(timeout=60)
+
+    ended = json.loads(out)
+    assert (process.returncode, ended["stopped"]) == (8, "ledger_failed"), err
+    ids = {call.call_id for call in world.server.record}
+    written = {row["call_id"] for row in rows_of(Path(ended["results"]))} - {""}
+    assert written == ids
+    said = [line for line in err.splitlines() if line.startswith("NOT RECORDED")]
+    files = [*world.folder.glob("dispatcher-unrecorded-*.jsonl")]  # none if no answer was out
+    lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
+    kept = [json.loads(line)["call_id"] for line in lines]
+    assert [line.rpartition(" ")[2] for line in said] == kept
+
+    code, out, err = world.run(*world.campaign(sheet, "unlimited"))
+    counts = json.loads(out)["counts"]
+    assert all(f"Taken in from {file}: {len(kept)} placed call" in err for file in files)
+    assert counts["placed"] == len(world.placed()) == 300 - counts["uncertain"]
+    assert counts["uncertain"] <= WORKERS  # marked, not begun, and even that not recorded
+    assert code == (5 if counts["uncertain"] else 0)
+    assert set(world.placed().values()) == {1}
 
 
 def test_stdout_that_is_gone_does_not_stop_the_recording(world: World) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import re
+import socket
 import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -16,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.cli.live import tally_of
 from dispatcher.client import Client
 from dispatcher.ledger import DueRules, Ledger, open_ledger
 from dispatcher.model import (
@@ -42,6 +46,7 @@ from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
 from dispatcher.pool.traffic import Bell
+from dispatcher.progress import Progress
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 CAMPAIGN = "cobranzas"
@@ -61,6 +66,7 @@ class Api:
         self.busiest = 0
         self.started: list[float] = []
         self.url = ""
+        self.keeps = True
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -92,10 +98,11 @@ class Api:
         text = content if isinstance(content, bytes) else json.dumps(content).encode()
         retry = b"retry-after: 0\r\n" if status == 429 else b""
         writer.write(b"HTTP/1.1 %d X\r\n%s" % (status, retry))
-        writer.write(b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text))
-        writer.write(text)
+        close = b"" if self.keeps else b"connection: close\r\n"
+        writer.write(b"content-type: application/json\r\n" + close)
+        writer.write(b"content-length: %d\r\n\r\n" % len(text) + text)
         await writer.drain()
-        return True
+        return self.keeps
 
 
 @asynccontextmanager
@@ -336,6 +343,29 @@ def test_after_a_stop_calls_in_flight_are_recorded_and_nothing_else_starts(recor
     assert done.counts[CallStatus.PLACED] == api.asked.total() < 20
 
 
+def test_a_run_that_was_asked_to_stop_before_it_began_places_no_call(record: Record) -> None:
+    world = record(*people(4))
+    world.ledger.holding.ask(CAMPAIGN, at=NOW)
+
+    done, api = run(world.pool)
+
+    assert done.stopped is StopWord.ASKED
+    assert done.message.startswith("As asked by ")
+    assert not api.asked
+    assert world.states() == {"pending": 4}
+
+
+def test_a_ledger_that_cannot_be_asked_stops_the_run(record: Record, tmp_path: Path) -> None:
+    world = record(*people(4))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+        database.execute("DROP TABLE stop_requests")
+
+    done, api = run(world.pool)
+
+    assert done.stopped is StopWord.LEDGER_FAILED
+    assert not api.asked
+
+
 def test_an_abort_makes_what_began_uncertain_and_leaves_the_rest_pending(record: Record) -> None:
     world = record(*people(20))
     pools: list[Pool] = []
@@ -457,6 +487,201 @@ def test_a_call_id_that_another_call_has_is_kept_and_stops_the_run(record: Recor
     assert "row 3" in done.message
     assert api.asked.total() == 2
     assert world.states() == {"placed": 2, "pending": 10}
+
+
+class _Outage:
+    """A server that goes away after some calls and comes back when the run has held twice."""
+
+    def __init__(self, pool_of: Callable[[Api, Callable[[], None]], Pool], *, after: int) -> None:
+        self._pool_of = pool_of
+        self._after = after
+        self._api = Api(self._answer)
+        self._api.keeps = False  # what goes away with the server is never in flight
+        self._back = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self.log = io.StringIO()
+        self.tries: set[float] = set()
+
+    async def run(self) -> tuple[Dispatched, Api]:
+        with closing(socket.create_server(("127.0.0.1", 0))) as found:
+            self._port = found.getsockname()[1]
+        self._api.url = f"http://127.0.0.1:{self._port}"
+        if self._after:
+            await self._listen()
+        with Progress(12, stream=self.log) as progress:
+            pool = self._pool_of(self._api, lambda: self._watch(pool, progress))
+            coming_back = asyncio.create_task(self._come_back())
+            done = await pool.run()
+        await coming_back
+        self._go_away()
+        return done, self._api
+
+    def _go_away(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._api.serve, "127.0.0.1", self._port)
+
+    async def _answer(self, contact: str, times: int) -> tuple[int, object]:
+        if self._api.asked.total() == self._after:
+            self._go_away()
+        return await place(contact, times)
+
+    def _watch(self, pool: Pool, progress: Progress) -> None:
+        progress.show(tally_of(pool))
+        if pool.held is not None:
+            self.tries.add(pool.held[0])
+        if len(self.tries) == 2:
+            self._back.set()
+
+    async def _come_back(self) -> None:
+        await self._back.wait()
+        await self._listen()
+
+
+@pytest.mark.parametrize(("after", "workers"), [(0, 4), (5, 1)], ids=["at first", "meanwhile"])
+def test_an_outage_holds_the_run_which_goes_on_by_itself_and_calls_nobody_twice(
+    record: Record, after: int, workers: int
+) -> None:
+    world = record(*people(12))
+
+    def pool_of(api: Api, tell: Callable[[], None]) -> Pool:
+        return Pool(
+            ledger=world.ledger,
+            calls=world.due(),
+            settings=frame(workers=workers),
+            connect=lambda: client_of(api),
+            tell=tell,
+        )
+
+    async def main() -> tuple[Dispatched, Api, str]:
+        outage = _Outage(pool_of, after=after)
+        done, api = await outage.run()
+        return done, api, outage.log.getvalue()
+
+    done, api, log = asyncio.run(main())
+
+    assert (done.stopped, done.counts) == (None, {CallStatus.PLACED: 12})
+    assert set(api.asked.values()) == {1}
+    assert re.search(
+        r"waiting since \d\d:\d\d, the API cannot be reached; next try \d\d:\d\d:\d\d", log
+    )
+
+
+class _Stepping:
+    """Clocks that a test moves: the wall clock by any step, the monotonic one forward."""
+
+    def __init__(self) -> None:
+        self.step = timedelta()
+        self.slept = 0.0
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(
+            now=lambda: datetime.now(tz=UTC) + self.step,
+            monotonic=lambda: time.monotonic() + self.slept,
+        )
+
+
+STEPS = pytest.mark.parametrize(
+    "step", [timedelta(hours=-5), timedelta(hours=5)], ids=["back", "forth"]
+)
+
+
+@STEPS
+def test_a_wall_clock_that_is_set_changes_neither_the_pace_nor_who_is_called(
+    record: Record, step: timedelta
+) -> None:
+    world = record(*people(25))
+    settings = frame(rate=Rate(count=10.0, unit_seconds=0.25), workers=10)
+    clocks = _Stepping()
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        if contact == "person-8":
+            clocks.step = step
+        return await place(contact, times)
+
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+
+    assert done.counts == {CallStatus.PLACED: 25}
+    assert set(api.asked.values()) == {1}
+    starts = sorted(api.started)
+    assert all(b - a > 0.25 * 0.75 for a, b in zip(starts, starts[10:], strict=False))
+
+
+def test_a_machine_that_slept_catches_nothing_up_in_a_burst(record: Record) -> None:
+    world = record(*people(25))
+    settings = frame(rate=Rate(count=10.0, unit_seconds=0.25), workers=10)
+    clocks = _Stepping()
+
+    async def sleep_for_hours(contact: str, times: int) -> tuple[int, object]:
+        if contact == "person-8":
+            clocks.step, clocks.slept = timedelta(hours=3), 3 * 3600.0
+        return await place(contact, times)
+
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), sleep_for_hours)
+
+    assert done.counts == {CallStatus.PLACED: 25}
+    assert set(api.asked.values()) == {1}
+    starts = sorted(api.started)
+    after = starts[10:]  # what had started before is followed at once: hours lie between
+    assert all(b - a > 0.25 * 0.75 for a, b in zip(after, after[10:], strict=False))
+
+
+@STEPS
+def test_a_contact_is_left_alone_though_the_clock_says_that_a_day_has_gone(
+    record: Record, step: timedelta
+) -> None:
+    both = [request_for(2, contact="ana"), request_for(3, contact="ana")]
+    world = record(both[0], *people(5)[2:], both[1])
+    clocks = _Stepping()
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        clocks.step = step * 10
+        return await place(contact, times)
+
+    settings = frame(workers=1)
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+    again, second = run(lambda api: world.pool(api, settings))
+
+    assert api.asked["ana"] == 1
+    assert done.counts == {CallStatus.PLACED: 4, CallStatus.SKIPPED: 1}
+    assert again.counts == {CallStatus.SKIPPED: 1}  # also once the clock is right again
+    assert not second.asked
+
+
+def test_a_clock_that_is_set_back_does_not_put_off_the_time_to_stop(record: Record) -> None:
+    world = record(*people(30))
+    clocks = _Stepping()
+    stop_at = datetime.now(tz=UTC) + timedelta(minutes=30)
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        if contact == "person-4":
+            clocks.step, clocks.slept = timedelta(hours=-2), 31 * 60.0
+        return await place(contact, times)
+
+    settings = frame(workers=1, stop_at=stop_at)
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+
+    assert (done.stopped, api.asked.total()) == (StopWord.STOP_AT, 3)
+
+
+def test_a_schedule_is_past_though_the_clock_was_set_back(record: Record) -> None:
+    at = datetime.now(tz=UTC) + timedelta(minutes=30)
+    schedule = Schedule(local=f"{at:%Y-%m-%d %H:%M:%S}", timezone="UTC", at=at)
+    world = record(request_for(2), request_for(3, schedule=schedule))
+    clocks = _Stepping()
+
+    async def set_the_clock(contact: str, times: int) -> tuple[int, object]:
+        clocks.step, clocks.slept = timedelta(hours=-2), 31 * 60.0
+        return await place(contact, times)
+
+    settings = frame(workers=1)
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
+
+    assert done.counts == {CallStatus.PLACED: 1, CallStatus.FAILED: 1}
+    assert api.asked.total() == 1
 
 
 def test_a_schedule_that_passes_during_the_run_fails_unsent(record: Record) -> None:

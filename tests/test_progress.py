@@ -105,6 +105,19 @@ def test_a_hold_is_said_at_once_with_since_reason_and_next_try(clock: FakeClock)
     assert "waiting" not in ended
 
 
+def test_an_outage_is_told_since_it_began_however_often_a_try_failed(clock: FakeClock) -> None:
+    stream = io.StringIO()
+    began = clock()
+
+    with progress(4000, stream, clock) as shown:
+        shown.show(Tally(placed=1, outage_since=began, held=(clock() + 2, "away")))
+        clock.seconds += 600
+        shown.show(Tally(placed=1, outage_since=began))
+        shown.show(Tally(placed=1, outage_since=began, held=(clock() + 60, "away")))
+
+    assert "waiting since 12:03, away; next try 12:14:00" in stream.getvalue()
+
+
 @pytest.mark.parametrize("until", [float("inf"), 0.0, float("nan")])
 def test_a_hold_without_an_end_names_no_next_try(clock: FakeClock, until: float) -> None:
     stream = io.StringIO()

@@ -125,6 +125,7 @@ def run(
     json: opt.Json = False,
     results: opt.Results = None,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     rate: opt.Rate = "",
     workers: opt.Workers = 0,
     agent_id: opt.AgentId = "",
@@ -164,6 +165,7 @@ def run(
             source=source,
             results=results,
             ledger=ledger,
+            ledger_on_network=ledger_on_network,
             rate=rate,
             workers=workers,
             agent_id=agent_id,
@@ -190,13 +192,16 @@ def status(
     campaign: Annotated[str, typer.Argument(metavar="[CAMPAIGN]")] = "",
     *,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     json: opt.Json = False,
 ) -> int:
     """Show the campaigns with their counts, unfinished ones first, or one campaign."""
     from dispatcher.cli.campaigns import show_status
 
-    return show_status(campaign, ledger=ledger, config=config, json=json)
+    return show_status(
+        campaign, ledger=ledger, on_network=ledger_on_network, config=config, json=json
+    )
 
 
 @app.command()
@@ -205,6 +210,7 @@ def results(
     *,
     results: opt.Results = None,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     json: opt.Json = False,
 ) -> int:
@@ -212,7 +218,12 @@ def results(
     from dispatcher.cli.campaigns import write_results_again
 
     return write_results_again(
-        campaign, results_path=results, ledger=ledger, config=config, json=json
+        campaign,
+        results_path=results,
+        ledger=ledger,
+        on_network=ledger_on_network,
+        config=config,
+        json=json,
     )
 
 
@@ -226,6 +237,7 @@ def resolve(
     placed: Annotated[str, typer.Option("--placed", help="It was placed, with this call id.")] = "",
     not_placed: Annotated[bool, typer.Option("--not-placed", help="It was not placed.")] = False,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     yes: opt.Yes = False,
 ) -> int:
@@ -242,9 +254,24 @@ def resolve(
             reason=reason,
         ),
         ledger=ledger,
+        on_network=ledger_on_network,
         config=config,
         yes=yes,
     )
+
+
+@app.command()
+def stop(
+    campaign: Campaign,
+    *,
+    ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
+    config: opt.Config = None,
+) -> int:
+    """Ask a live run, also another user's, to end as with Ctrl-C."""
+    from dispatcher.cli.stop import stop_run
+
+    return stop_run(campaign, ledger=ledger, on_network=ledger_on_network, config=config)
 
 
 @app.command()
@@ -255,6 +282,7 @@ def reconcile(
         float, typer.Option("--settle-minutes", min=0, help="No trace before is none.")
     ] = 10.0,
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     json: opt.Json = False,
 ) -> int:
@@ -266,6 +294,7 @@ def reconcile(
             campaign=campaign,
             settle_minutes=settle_minutes,
             ledger=ledger,
+            ledger_on_network=ledger_on_network,
             config=config,
             json=json,
         )
@@ -279,6 +308,7 @@ def purge(
         str, typer.Option("--older-than", metavar="AGE", help="E.g. 90d, 12w, 48h.")
     ],
     ledger: opt.Ledger = "",
+    ledger_on_network: opt.LedgerOnNetwork = False,
     config: opt.Config = None,
     json: opt.Json = False,
     yes: opt.Yes = False,
@@ -286,7 +316,9 @@ def purge(
     """Remove personal data of old campaigns from the ledger; who was called stays known."""
     from dispatcher.cli.purge import purge_ledger
 
-    return purge_ledger(older_than, ledger=ledger, config=config, yes=yes, json=json)
+    return purge_ledger(
+        older_than, ledger=ledger, on_network=ledger_on_network, config=config, yes=yes, json=json
+    )
 
 
 @app.command()

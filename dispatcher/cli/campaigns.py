@@ -41,7 +41,9 @@ class _Shown:
         return self.is_live or any(self.standing.counts[word] for word in _OPEN)
 
 
-def show_status(campaign: str, *, ledger: str, config: Path | None, json: bool) -> int:
+def show_status(
+    campaign: str, *, ledger: str, on_network: bool, config: Path | None, json: bool
+) -> int:
     """
     Show the campaigns, unfinished ones first, or one.
 
@@ -53,7 +55,7 @@ def show_status(campaign: str, *, ledger: str, config: Path | None, json: bool) 
     """
     settings = find_settings(config).settings
     place = ledger_place(ledger, settings)
-    opened = read_ledger(place)
+    opened = read_ledger(place, allow_network=on_network)
     if opened is None:
         if campaign:
             raise UsageProblem(f"there is no ledger at {place}, so no campaign {campaign!r}")
@@ -81,7 +83,13 @@ def show_status(campaign: str, *, ledger: str, config: Path | None, json: bool) 
 
 
 def write_results_again(
-    campaign: str, *, results_path: Path | None, ledger: str, config: Path | None, json: bool
+    campaign: str,
+    *,
+    results_path: Path | None,
+    ledger: str,
+    on_network: bool,
+    config: Path | None,
+    json: bool,
 ) -> int:
     """
     Write the results sheet of a campaign's last snapshot.
@@ -94,7 +102,7 @@ def write_results_again(
         UsageProblem: the ledger knows no such campaign.
     """
     settings = find_settings(config).settings
-    with existing_ledger(ledger_place(ledger, settings)) as opened:
+    with existing_ledger(ledger_place(ledger, settings), on_network=on_network) as opened:
         name = campaign_name(campaign)
         known = opened.campaign(name)
         if known is None:
@@ -138,19 +146,23 @@ def ledger_place(option: str, settings: Settings) -> str:
     return option or settings.ledger or default_ledger()
 
 
-def existing_ledger(place: str) -> Ledger:
+def existing_ledger(place: str, *, on_network: bool = False) -> Ledger:
     """
     Open a ledger that exists, whatever it is for.
+
+    Args:
+        place: Where it is.
+        on_network: It may lie on a network file system.
 
     Raises:
         UsageProblem: there is none.
     """
-    readable = read_ledger(place)
+    readable = read_ledger(place, allow_network=on_network)
     if readable is None:
         raise UsageProblem(f"there is no ledger at {place}", hint="name it with --ledger")
     with readable:
         purpose = readable.purpose
-    return open_ledger(place, purpose=purpose, create=False)
+    return open_ledger(place, purpose=purpose, create=False, allow_network=on_network)
 
 
 def _sheet_of(campaign: Campaign, snapshot: Snapshot) -> Path:

@@ -40,7 +40,7 @@ def show_requests(
         UsageProblem: the ledger is for the other purpose, or knows no such campaign.
     """
     now = datetime.now(tz=UTC)
-    ledger = read_ledger(place) if place else None
+    ledger = read_ledger(place, allow_network=options.ledger_on_network) if place else None
     if ledger is None and options.existing_ledger:
         raise UsageProblem(f"there is no ledger at {place}", hint="name it with --ledger")
     if ledger is not None and ledger.purpose is not purpose:

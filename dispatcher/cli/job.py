@@ -6,7 +6,7 @@ import getpass
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from dispatcher.model import Campaign, DueCall, Purpose, RunStart, Snapshot
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import DelayMode
 from dispatcher.policy import STOPPING_CODES
-from dispatcher.pool import Pool, PoolSettings
+from dispatcher.pool import Pool, PoolSettings, Unrecorded
 from dispatcher.writer import Target
 
 
@@ -89,8 +89,15 @@ class Job:
             as_of=as_of,
         )
 
-    def view(self, as_of: datetime) -> ResultsView:
-        """Return the snapshot as its results sheet shows it at a moment."""
+    def view(self, as_of: datetime, *, unrecorded: Sequence[Unrecorded] = ()) -> ResultsView:
+        """
+        Return the snapshot as its results sheet shows it at a moment.
+
+        Args:
+            as_of: The moment.
+            unrecorded: What the ledger could not take.
+        """
+        outcomes = [lost.outcome for lost in unrecorded]
         return ResultsView(
             ledger=self.ledger,
             campaign=self.campaign,
@@ -98,6 +105,7 @@ class Job:
             timezone=self.settings.defaults.timezone,
             repeat_after_hours=self.settings.repeat_after_hours,
             as_of=as_of,
+            unrecorded={outcome.key: outcome for outcome in outcomes if outcome.call_id},
         )
 
     def run_start(self, at: datetime) -> RunStart:
@@ -111,6 +119,7 @@ class Job:
             arguments=json.dumps(sys.argv[1:], ensure_ascii=False),
             settings=self.settings.model_dump_json(),
             started_at=at,
+            results=str(self.target.path),
         )
 
     def connect(self) -> Client:
@@ -122,8 +131,14 @@ class Job:
             answer_timeout_seconds=self.settings.api.answer_timeout_seconds,
         )
 
-    def pool(self, tell: Callable[[], None]) -> Pool:
-        """Make the pool; *tell* is called when there is something to show."""
+    def pool(self, tell: Callable[[], None], *, lost: Callable[[Unrecorded], None]) -> Pool:
+        """
+        Make the pool.
+
+        Args:
+            tell: Called when there is something to show.
+            lost: Called at once with what the ledger could not take.
+        """
         options, settings = self.options, self.settings
         return Pool(
             ledger=self.ledger,
@@ -142,6 +157,7 @@ class Job:
             ),
             connect=self.connect,
             tell=tell,
+            lost=lost,
         )
 
 

@@ -12,6 +12,8 @@ from dispatcher.model import CallStatus, StopWord
 from dispatcher.pool import Dispatched, Pool
 from dispatcher.progress import Progress, Quietness, Tally
 
+_GENTLY = "no new call; those in flight are finished and recorded."
+
 MakePool = Callable[[Callable[[], None]], Pool]
 
 
@@ -43,7 +45,8 @@ def live(make_pool: MakePool, *, due: int, quietness: Quietness) -> Lived:
 
 async def _live(make_pool: MakePool, due: int, quietness: Quietness) -> Lived:
     with Progress(due, stream=sys.stderr, quietness=quietness) as progress:
-        pool = make_pool(lambda: progress.show(tally_of(pool)))
+        stopping = _Stopping(progress)
+        pool = make_pool(lambda: stopping.show(pool))
         signals = Signals(
             on_first=lambda: _end_gently(pool, progress),
             on_second=lambda: _end_at_once(pool, progress),
@@ -64,14 +67,27 @@ def tally_of(pool: Pool) -> Tally:
         + counts[CallStatus.SKIPPED],
         uncertain=counts[CallStatus.UNCERTAIN],
         held=pool.held,
+        outage_since=pool.outage_since,
     )
+
+
+class _Stopping:
+    """Shows a pool, and says once that somebody else asked it to end."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._is_said = False
+
+    def show(self, pool: Pool) -> None:
+        if pool.stopped is StopWord.ASKED and not self._is_said:
+            self._is_said = True
+            self._progress.say(f"Asked to stop: {_GENTLY}")
+        self._progress.show(tally_of(pool))
 
 
 def _end_gently(pool: Pool, progress: Progress) -> None:
     pool.stop(StopWord.SIGNAL, "stopped by a signal; run the same command again to continue")
-    progress.say(
-        "Stopping: no new call; those in flight are finished and recorded. Again: at once."
-    )
+    progress.say(f"Stopping: {_GENTLY} Again: at once.")
 
 
 def _end_at_once(pool: Pool, progress: Progress) -> None:

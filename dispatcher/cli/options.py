@@ -58,6 +58,7 @@ class RunOptions:
         source: How the sheet is to be read.
         results: Where to write the results, or None for beside the sheet.
         ledger: Place of the ledger, or "".
+        ledger_on_network: It may lie on a network file system.
         rate: As typed, or "".
         workers: 0 for the configured number.
         agent_id: Default agent, or "".
@@ -80,6 +81,7 @@ class RunOptions:
     source: SheetOptions
     results: Path | None = None
     ledger: str = ""
+    ledger_on_network: bool = False
     rate: str = ""
     workers: int = 0
     agent_id: str = ""
@@ -155,6 +157,14 @@ Ledger = Annotated[
     typer.Option(
         "--ledger",
         help="Ledger: a path or a database URL; else DISPATCHER_LEDGER, else one per user.",
+        rich_help_panel=_PLACES,
+    ),
+]
+LedgerOnNetwork = Annotated[
+    bool,
+    typer.Option(
+        "--ledger-on-network",
+        help="Accept a ledger on a network file system; then use it from one machine only.",
         rich_help_panel=_PLACES,
     ),
 ]

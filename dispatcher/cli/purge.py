@@ -28,7 +28,7 @@ class _Sorted:
 
 
 def purge_ledger(
-    older_than: str, *, ledger: str, config: Path | None, yes: bool, json: bool
+    older_than: str, *, ledger: str, on_network: bool, config: Path | None, yes: bool, json: bool
 ) -> int:
     """
     Remove row contents, bodies and answers of campaigns in which nothing happened for so long.
@@ -46,7 +46,7 @@ def purge_ledger(
     """
     age = _age(older_than)
     settings = find_settings(config).settings
-    with existing_ledger(ledger_place(ledger, settings)) as opened:
+    with existing_ledger(ledger_place(ledger, settings), on_network=on_network) as opened:
         now = datetime.now(tz=UTC)
         hours = settings.repeat_after_hours
         found = _sorted(opened, older_than=now - age, now=now, hours=hours)

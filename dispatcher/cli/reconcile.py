@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dispatcher.cli import emergency
 from dispatcher.cli.campaigns import existing_ledger, ledger_place, rewrite_results
 from dispatcher.cli.job import Job, unknown_campaign
 from dispatcher.cli.reading import find_settings
@@ -37,6 +38,7 @@ class ReconcileOptions:
         campaign: Name as typed.
         settle_minutes: How long a call may take to appear in the list.
         ledger: Place of the ledger, or "".
+        ledger_on_network: It may lie on a network file system.
         config: Configuration file, or None.
         json: One JSON object on stdout.
     """
@@ -44,6 +46,7 @@ class ReconcileOptions:
     campaign: str
     settle_minutes: float
     ledger: str = ""
+    ledger_on_network: bool = False
     config: Path | None = None
     json: bool = False
 
@@ -62,12 +65,14 @@ def reconcile_campaign(options: ReconcileOptions) -> int:
         StorageFailed: ledger or results could not be written.
     """
     settings = find_settings(options.config).settings
-    with existing_ledger(ledger_place(options.ledger, settings)) as ledger:
+    place = ledger_place(options.ledger, settings)
+    with existing_ledger(place, on_network=options.ledger_on_network) as ledger:
         campaign = _campaign(ledger, options.campaign, settings)
         key = read_api_key(os.environ).reveal()
         findings: list[Finding] = []
         try:
             with ledger.hold(campaign.name):
+                emergency.take_in(ledger, campaign)
                 ledger.settle_left_over(campaign.id, at=datetime.now(tz=UTC))
                 settle_traced(
                     ledger,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 
+from dispatcher.cli import emergency
 from dispatcher.cli.campaigns import existing_ledger, ledger_place, rewrite_results
 from dispatcher.cli.job import last_snapshot, unknown_campaign
 from dispatcher.cli.reading import find_settings
@@ -54,7 +55,9 @@ class Settlement:
     reason: str
 
 
-def resolve_call(settlement: Settlement, *, ledger: str, config: Path | None, yes: bool) -> int:
+def resolve_call(
+    settlement: Settlement, *, ledger: str, on_network: bool, config: Path | None, yes: bool
+) -> int:
     """
     Settle one uncertain call, after showing it and asking.
 
@@ -68,12 +71,13 @@ def resolve_call(settlement: Settlement, *, ledger: str, config: Path | None, ye
     """
     _refuse_unclear(settlement)
     settings = find_settings(config).settings
-    with existing_ledger(ledger_place(ledger, settings)) as opened:
+    with existing_ledger(ledger_place(ledger, settings), on_network=on_network) as opened:
         name = campaign_name(settlement.campaign)
         campaign = opened.campaign(name)
         if campaign is None:
             raise unknown_campaign(name, opened)
         with opened.hold(name):
+            emergency.take_in(opened, campaign)
             opened.settle_left_over(campaign.id, at=datetime.now(tz=UTC))
             call = _find(opened, campaign, settlement)
             _show(call)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from dispatcher.errors import SheetRefused, UsageProblem
+from dispatcher.cli.terminal import one_line, say
+from dispatcher.config import home_folder
+from dispatcher.errors import SheetRefused, StorageFailed, UsageProblem
 from dispatcher.ledger import Ledger
 from dispatcher.loader import ReadOptions, open_sheet
-from dispatcher.model import Campaign, Counts, Snapshot
+from dispatcher.model import (
+    CallRequest,
+    CallState,
+    Campaign,
+    Carried,
+    Counts,
+    Outcome,
+    RecordedRow,
+    Snapshot,
+)
 from dispatcher.report import CodeGroup, Totals, headers_of, line_of, result_of
 from dispatcher.writer import (
     Target,
@@ -51,6 +63,7 @@ class ResultsView:
         timezone: For times in the sheet; "" is UTC.
         repeat_after_hours: How long a contact is left alone.
         as_of: The moment it is judged for.
+        unrecorded: Ids of placed calls that the ledger could not take, by key.
     """
 
     ledger: Ledger
@@ -59,6 +72,7 @@ class ResultsView:
     timezone: str
     repeat_after_hours: float
     as_of: datetime
+    unrecorded: Mapping[str, Outcome] = field(default_factory=dict)
 
     def lines(self, totals: Totals) -> Iterator[tuple[str, ...]]:
         """Yield the lines of the results sheet, counting them in *totals*."""
@@ -68,10 +82,31 @@ class ResultsView:
         )
         for row in rows:
             result = result_of(
-                row, campaign=self.campaign.name, timezone=self.timezone, as_of=self.as_of
+                self._as_placed(row),
+                campaign=self.campaign.name,
+                timezone=self.timezone,
+                as_of=self.as_of,
             )
             totals.add(result)
             yield line_of(result, result_columns=replaced)
+
+    def _as_placed(self, row: RecordedRow) -> RecordedRow:
+        """A sheet that knows an id the ledger could not take is one more place it is safe in."""
+        if not self.unrecorded or row.call is None:
+            return row
+        key = row.fate.key if isinstance(row.fate, CallRequest | Carried) else ""
+        if (outcome := self.unrecorded.get(key)) is None:
+            return row
+        call = replace(
+            row.call,
+            state=CallState.PLACED,
+            code="not_recorded",
+            message="placed, but the ledger could not record it: keep this sheet",
+            http_status=outcome.http_status,
+            call_id=outcome.call_id,
+            created_at=outcome.created_at,
+        )
+        return replace(row, call=call)
 
     def standing(self) -> Standing:
         """Count the rows."""
@@ -141,7 +176,25 @@ def write(
     summary: Callable[[Standing], tuple[tuple[str, str], ...]],
 ) -> tuple[Written, Standing]:
     """
-    Write the results sheet, and note what was written.
+    Write the results sheet, and note what was written; see ``write_somewhere``.
+
+    Raises:
+        StorageFailed: it cannot be written there, or the ledger cannot be read or written.
+    """
+    written, standing = _write(view, target, sheet=sheet, summary=summary)
+    note(view.ledger, written, view.campaign)
+    return written, standing
+
+
+def write_somewhere(
+    view: ResultsView,
+    target: Target,
+    *,
+    sheet: Path,
+    summary: Callable[[Standing], tuple[tuple[str, str], ...]],
+) -> tuple[Written, Standing]:
+    """
+    Write the results sheet, in the home folder if its own place cannot be written any more.
 
     Args:
         view: What it shows.
@@ -152,6 +205,45 @@ def write(
     Raises:
         StorageFailed: no place can be found, or the ledger cannot be read.
     """
+    try:
+        return _write(view, target, sheet=sheet, summary=summary)
+    except StorageFailed as fault:
+        if (home := home_folder()) is None:
+            raise
+        elsewhere = replace(target, path=home / target.path.name)
+        try:
+            written, standing = _write(view, elsewhere, sheet=sheet, summary=summary)
+        except StorageFailed:
+            again = f"dispatcher results {shlex.quote(view.campaign.name)} --results FILE"
+            raise StorageFailed(
+                fault.message, hint=f"nothing is lost; once there is a place: {again}"
+            ) from fault
+        say(one_line(f"{fault.message}: the results are in the home folder instead."))
+        return written, standing
+
+
+def note(ledger: Ledger, written: Written, campaign: Campaign) -> None:
+    """
+    Remember what was written: only that is overwritten by a later run.
+
+    Raises:
+        StorageFailed: the ledger cannot be written.
+    """
+    try:
+        ledger.note_results(str(written.path), written.digest, campaign.name)
+    except StorageFailed as fault:
+        raise StorageFailed(
+            f"the results are in {written.path}, but {fault.message}", hint=fault.hint
+        ) from fault
+
+
+def _write(
+    view: ResultsView,
+    target: Target,
+    *,
+    sheet: Path,
+    summary: Callable[[Standing], tuple[tuple[str, str], ...]],
+) -> tuple[Written, Standing]:
     head = view.snapshot.head
     totals = Totals()
 
@@ -167,7 +259,6 @@ def write(
         never=(sheet,),
         mode_from=sheet,
     )
-    view.ledger.note_results(str(written.path), written.digest, view.campaign.name)
     return written, standing()
 
 

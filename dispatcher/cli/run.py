@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from dispatcher.cli import asking, results
+from dispatcher.cli import asking, emergency, results
 from dispatcher.cli.campaigns import ledger_place
 from dispatcher.cli.dry_run import show_requests
 from dispatcher.cli.job import Api, Job, last_snapshot, unknown_campaign
@@ -42,8 +43,8 @@ from dispatcher.model import (
     CallStatus,
     Campaign,
     Purpose,
-    RunEnd,
     Snapshot,
+    StopWord,
 )
 from dispatcher.planning import campaign_name, key_columns, layout_needs
 from dispatcher.progress import Quietness
@@ -124,7 +125,12 @@ class _Run:
         if options.dry_run:
             return show_requests(options, sheet, settings, place=place, purpose=api.purpose)
         ledger = stack.enter_context(
-            open_ledger(place, purpose=api.purpose, create=not options.existing_ledger)
+            open_ledger(
+                place,
+                purpose=api.purpose,
+                create=not options.existing_ledger,
+                allow_network=options.ledger_on_network,
+            )
         )
         self.facts = replace(self.facts, ledger=ledger.location, purpose=api.purpose)
         campaign = self._claim(stack, ledger, sheet, settings, api)
@@ -255,6 +261,7 @@ class _Run:
         target = results.results_target(
             self.options.results, Path(file), input_format=input_format, delimiter=delimiter
         )
+        emergency.take_in(ledger, campaign, results=target.path)
         if ledger.purpose is Purpose.REAL:
             results.refuse_foreign(target, ledger, sheet=Path(file))
         return target
@@ -293,18 +300,16 @@ class _Run:
         asking.announce(job, due, started_at=self.facts.started_at)
         if due.count and not self.options.yes:
             asking.confirm(due.count)
+        if due.count:
+            job.ledger.reserve_space(calls=due.count)
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
+        rescue = emergency.Rescue(job.ledger, job.campaign, results=job.target.path)
+        make_pool = partial(job.pool, lost=rescue.keep)
         shown = Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
-        lived = live(job.pool, due=due.count, quietness=shown)
+        lived = live(make_pool, due=due.count, quietness=shown)
+        rescue.tell()
         finished_at = datetime.now(tz=UTC)
-        self._show_unrecorded(lived)
-        ended = RunEnd(
-            stopped=lived.dispatched.stopped,
-            message=lived.dispatched.message,
-            finished_at=finished_at,
-        )
-        if not lived.dispatched.unrecorded:
-            job.ledger.end_run(run_id, ended)
+        lived = emergency.ended(job.ledger, run_id, lived, finished_at)
         return self._write(job, lived, finished_at)
 
     def _write(self, job: Job, lived: Lived, finished_at: datetime) -> int:
@@ -324,27 +329,20 @@ class _Run:
             )
 
         timezone = job.settings.defaults.timezone
-        written, standing = results.write(
-            job.view(finished_at),
+        written, standing = results.write_somewhere(
+            job.view(finished_at, unrecorded=done.unrecorded),
             job.target,
             sheet=Path(job.snapshot.head.file),
             summary=lambda standing: summary_pairs(facts_of(standing), timezone=timezone),
         )
         self.facts = replace(facts_of(standing), results=str(written.path))
-        if written.path != job.target.path:
+        if written.path.parent == job.target.path.parent and written.path != job.target.path:
             say(one_line(f"{job.target.path} is not ours to overwrite: the results are beside it."))
         for line in summary_lines(self.facts, standing.groups):
             say(one_line(line))
+        with ExitStack() as known:
+            if done.stopped is StopWord.LEDGER_FAILED:
+                say("Mend the place of the ledger, then run again: it settles what it can.")
+                known.enter_context(suppress(StorageFailed))
+            results.note(job.ledger, written, job.campaign)
         return self.facts.exit_code
-
-    def _show_unrecorded(self, lived: Lived) -> None:
-        """A call id that the ledger could not take must not be lost: a person can write it down."""
-        placed = [u for u in lived.dispatched.unrecorded if u.outcome.call_id]
-        for unrecorded in placed:
-            say(f"NOT RECORDED: row {unrecorded.row} was placed: {unrecorded.outcome.call_id}")
-        if lived.dispatched.unrecorded:
-            raise StorageFailed(
-                lived.dispatched.message,
-                hint="mend the place of the ledger; what was in flight is uncertain afterwards: "
-                "settle it with 'dispatcher resolve'",
-            )

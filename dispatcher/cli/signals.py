@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from dispatcher.cli.console import console_watched
+
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -48,7 +50,8 @@ def caught(signals: Signals) -> Iterator[None]:
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
-        yield
+        with console_watched(lambda: handle(signal.SIGTERM, None)):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

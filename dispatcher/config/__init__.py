@@ -9,7 +9,7 @@ from dispatcher.config.loading import (
     overlay,
     plan_settings,
 )
-from dispatcher.config.place import DEFAULT_BASE_URL, default_ledger, find_config
+from dispatcher.config.place import DEFAULT_BASE_URL, default_ledger, find_config, home_folder
 from dispatcher.config.settings import Settings
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "conduct_rules",
     "default_ledger",
     "find_config",
+    "home_folder",
     "load_settings",
     "overlay",
     "plan_settings",

@@ -24,6 +24,14 @@ def default_ledger() -> str:
     return str(platformdirs.user_state_path(APPLICATION, appauthor=False) / "ledger.db")
 
 
+def home_folder() -> Path | None:
+    """Return this user's home folder, or None where the system knows none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def checked_base_url(text: str) -> str:
     """
     Return a base URL without trailing slashes.

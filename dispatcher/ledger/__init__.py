@@ -5,6 +5,13 @@ A call is marked, committed and synced before the first byte of its request leav
 that holds the campaign's kernel lock judges what a dead one left behind.
 """
 
+from dispatcher.ledger.emergency import (
+    EmergencyEntry,
+    EmergencyFile,
+    emergency_files,
+    read_emergency,
+    set_aside,
+)
 from dispatcher.ledger.ledger import Ledger
 from dispatcher.ledger.opening import open_ledger, read_ledger
 from dispatcher.ledger.values import (
@@ -24,6 +31,8 @@ from dispatcher.ledger.values import (
 __all__ = [
     "CampaignStates",
     "DueRules",
+    "EmergencyEntry",
+    "EmergencyFile",
     "KnownCall",
     "KnownRun",
     "Ledger",
@@ -34,6 +43,9 @@ __all__ = [
     "TracedCall",
     "UncertainCall",
     "WrittenResults",
+    "emergency_files",
     "open_ledger",
+    "read_emergency",
     "read_ledger",
+    "set_aside",
 ]

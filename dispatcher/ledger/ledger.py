@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Self
 
-from dispatcher.errors import StorageFailed
 from dispatcher.ledger import (
     campaigns,
     committing,
     due,
+    emergency,
     finding,
     lock,
     outlook,
@@ -21,8 +21,10 @@ from dispatcher.ledger import (
     runs,
     settling,
     snapshots,
+    space,
     tracing,
 )
+from dispatcher.ledger.holding import Holding
 from dispatcher.ledger.standing import recent_from
 from dispatcher.ledger.storage import Storage
 from dispatcher.ledger.values import (
@@ -66,6 +68,8 @@ class Ledger:
         is_new: It was created by this opening.
         id: Its own id, a UUID.
         purpose: Real calls or rehearsals.
+        holding: The campaigns this process holds, and who asked it to let go.
+        emergencies: What emergency files bring back.
         doubts: The calls whose outcome nobody saw.
         purging: Removes personal data.
     """
@@ -76,10 +80,11 @@ class Ledger:
         self.id = ledger_id
         self.purpose = purpose
         self._storage = storage
-        self._held: set[str] = set()
+        self.holding = Holding(storage)
         self._packers = committing.Packers()
+        self.emergencies = emergency.Emergencies(storage, must_hold=self.holding.must_hold)
         self.doubts = tracing.Doubts(storage)
-        self.purging = purging.Purging(storage, must_hold=self._must_hold)
+        self.purging = purging.Purging(storage, must_hold=self.holding.must_hold)
 
     def __enter__(self) -> Self:
         return self
@@ -133,21 +138,14 @@ class Ledger:
 
     # The lock
 
-    @contextmanager
-    def hold(self, campaign_name: str) -> Iterator[None]:
+    def hold(self, campaign_name: str) -> AbstractContextManager[None]:
         """
         Hold the campaign's kernel lock; however the process ends, the lock ends with it.
 
         Raises:
             CampaignHeld: Another run holds it; the message says who, where and since when.
         """
-        self._storage.must_be_writable()
-        with lock.hold(self._storage.locks, campaign_name):
-            self._held.add(campaign_name)
-            try:
-                yield
-            finally:
-                self._held.discard(campaign_name)
+        return self.holding.hold(campaign_name)
 
     def is_held(self, campaign_name: str) -> bool:
         """Tell whether a live run holds the campaign; takes nothing from it and writes nothing."""
@@ -158,13 +156,8 @@ class Ledger:
         Turn what a dead run left ``sending`` into ``uncertain``, code ``interrupted``; return how
         many. Only under ``hold`` of this campaign: a live run's calls would lose their outcomes.
         """
-        self._must_hold(campaign_id)
+        self.holding.must_hold(campaign_id)
         return settling.settle_left_over(self._storage, campaign_id, at=at)
-
-    def _must_hold(self, campaign_id: int) -> None:
-        name = campaigns.name_of(self._storage, campaign_id)
-        if name not in self._held:
-            raise StorageFailed(f'campaign "{name}" is not held by this process')
 
     # Snapshots
 
@@ -323,6 +316,10 @@ class Ledger:
                 Called inside the transaction, so it must be quick and not use the ledger.
         """
         return runs.reserve(self._storage, base_url, plan)
+
+    def reserve_space(self, *, calls: int) -> None:
+        """Take room on the disk for the record of so many calls, or raise StorageFailed."""
+        space.reserve_space(self._storage, calls)
 
     def begin_run(self, start: RunStart) -> int:
         """Record that a run begins, and return its number."""

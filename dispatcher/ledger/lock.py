@@ -14,9 +14,11 @@ import getpass
 import hashlib
 import json
 import os
+import shlex
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -39,12 +41,19 @@ class Holder:
         host: Host name.
         pid: Process id on that host.
         since: ``YYYY-MM-DD HH:MM:SS UTC``.
+        token: Names this one holding of the lock: a pid may come again.
     """
 
     user: str
     host: str
     pid: int
     since: str
+    token: str
+
+    @property
+    def words(self) -> str:
+        """Who, where and since when, for a person."""
+        return f"{self.user} on {self.host} since {self.since}"
 
 
 def _nap() -> None:
@@ -52,9 +61,9 @@ def _nap() -> None:
 
 
 @contextmanager
-def hold(folder: Path, campaign: str, *, pause: Callable[[], None] = _nap) -> Iterator[None]:
+def hold(folder: Path, campaign: str, *, pause: Callable[[], None] = _nap) -> Iterator[Holder]:
     """
-    Hold a campaign's lock while the block runs.
+    Hold a campaign's lock while the block runs, and give what others read of it.
 
     Arguments:
         folder: The ledger's folder of locks; created where missing.
@@ -69,8 +78,9 @@ def hold(folder: Path, campaign: str, *, pause: Callable[[], None] = _nap) -> It
     try:
         if not _taken(descriptor, pause):
             raise _held_by_another(campaign, path)
-        _write_holder(descriptor)
-        yield
+        holder = _this_process()
+        _write_holder(descriptor, holder)
+        yield holder
     finally:
         os.close(descriptor)
 
@@ -87,6 +97,22 @@ def is_held(folder: Path, campaign: str) -> bool:
         return not _shared(descriptor)
     finally:
         os.close(descriptor)
+
+
+def holder_of(folder: Path, campaign: str, *, pause: Callable[[], None] = _nap) -> Holder | None:
+    """
+    Return who holds the campaign's lock, or None where nobody does.
+
+    Raises:
+        StorageFailed: Somebody does, and does not say who.
+    """
+    for _ in range(_TRIES):
+        if not is_held(folder, campaign):
+            return None
+        if (holder := _read_holder(_lock_file(folder, campaign))) is not None:
+            return holder
+        pause()  # the other has only just taken it
+    raise StorageFailed(f'the lock of campaign "{campaign}" does not say who holds it')
 
 
 @contextmanager
@@ -173,19 +199,31 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
-def _write_holder(descriptor: int) -> None:
-    holder = Holder(
-        user=_user(),
+def _this_process() -> Holder:
+    return Holder(
+        user=this_user(),
         host=socket.gethostname(),
         pid=os.getpid(),
         since=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        token=uuid.uuid4().hex,
     )
+
+
+def _write_holder(descriptor: int, holder: Holder) -> None:
     os.ftruncate(descriptor, 0)
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.write(descriptor, json.dumps(asdict(holder)).encode())
 
 
-def _user() -> str:
+def _read_holder(path: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):  # half written, or by another version
+        return None
+
+
+def this_user() -> str:
+    """Return the login name of whoever runs this, or what comes nearest to it."""
     try:
         return getpass.getuser()
     except (ImportError, KeyError, OSError):
@@ -193,13 +231,8 @@ def _user() -> str:
 
 
 def _held_by_another(campaign: str, path: Path) -> CampaignHeld:
-    try:
-        holder = Holder(**json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, TypeError):  # the other has only just taken it
-        who = "another process"
-    else:
-        who = f"{holder.user} on {holder.host} since {holder.since}"
+    holder = _read_holder(path)
     return CampaignHeld(
-        f'campaign "{campaign}" is being run by {who}',
-        hint="wait for it, or end it there with Ctrl-C",
+        f'campaign "{campaign}" is being run by {holder.words if holder else "another process"}',
+        hint=f"wait for it, or end it with: dispatcher stop {shlex.quote(campaign)}",
     )

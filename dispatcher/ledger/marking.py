@@ -72,7 +72,9 @@ def mark(
         return []
     wished = _one_per_contact(marks)
     now = min(wish.at for wish in marks)
-    marked = _marked(connection, list(wished.values()), now, repeat_after_hours)
+    judged_at = min(wish.judged_at or wish.at for wish in marks)
+    recent = recent_from(judged_at, repeat_after_hours)
+    marked = _marked(connection, list(wished.values()), now, recent)
     granted = [(wish, marked[wish.key]) for wish in wished.values() if wish.key in marked]
     _set_times(connection, granted, now)
     _begin_attempts(connection, granted, packer_for)
@@ -93,7 +95,7 @@ def _one_per_contact(marks: Sequence[Mark]) -> dict[int, Mark]:
 
 
 def _marked(
-    connection: Connection, wished: Sequence[Mark], now: datetime, repeat_after_hours: float
+    connection: Connection, wished: Sequence[Mark], now: datetime, recent: float
 ) -> dict[str, _Marked]:
     keys: dict[CallState, list[bytes]] = {}
     for wish in wished:
@@ -108,7 +110,7 @@ def _marked(
                 "keys": some,
                 "old": state,
                 "now": seconds(now),
-                "recent_from": recent_from(now, repeat_after_hours),
+                "recent_from": recent,
             },
         ).all()
         marked |= {key.hex(): _Marked(*rest) for key, *rest in rows}

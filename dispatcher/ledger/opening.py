@@ -89,7 +89,8 @@ def _file_of(place: str, *, allow_network: bool) -> Path:
     if kind:
         raise StorageFailed(
             f"ledger {file} is on a network file system ({kind}), where locks are not safe",
-            hint="name a place on a local disk with --ledger",
+            hint="name a place on a local disk with --ledger, or, if one machine alone uses it,"
+            " add --ledger-on-network",
         )
     return file
 
@@ -169,13 +170,12 @@ def _draft(draft: Path, purpose: Purpose) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":  # pragma: no cover
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if sys.platform != "win32":  # pragma: no branch - Windows neither can nor need
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _opened(file: Path, *, writable: bool, is_new: bool) -> Ledger:

@@ -76,6 +76,7 @@ def last(storage: Storage, campaign_id: int) -> KnownRun | None:
         version=row.version,
         arguments=row.arguments,
         settings=row.settings,
+        results=row.results,
         started_at=moment_of(row.started_at),
     )
     return KnownRun(id=row.id, start=start, end=_end_of(row.stopped, row.message, row.finished_at))

@@ -172,10 +172,20 @@ runs = Table(
     Column("version", String, nullable=False),
     Column("arguments", String, nullable=False),
     Column("settings", String, nullable=False),
+    _text("results"),
     Column("started_at", Double, nullable=False),
     _text("stopped"),
     _text("message"),
     Column("finished_at", Double),
+)
+
+# One for each holding of a lock that was asked to end; the token is in the lock file.
+stop_requests = Table(
+    "stop_requests",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("user", String, nullable=False),
+    Column("at", Double, nullable=False),
 )
 
 results_files = Table(
@@ -191,4 +201,12 @@ slots = Table(
     metadata,
     Column("base_url", String, primary_key=True),
     Column("next_free", Double, nullable=False),
+)
+
+# Filled and emptied again, so that the file has room for what a run will write.
+reserve = Table(
+    "reserve",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("filler", LargeBinary, nullable=False),
 )

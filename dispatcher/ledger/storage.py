@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -77,13 +77,20 @@ class Storage:
         with self._faults_named("written"), self._writer.begin() as connection:
             yield connection
 
+    def checkpoint(self) -> None:
+        """Move the log into the file as far as readers let it; the next write begins it anew."""
+        self.must_be_writable()
+        with self._faults_named("written"), closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint")
+
     @contextmanager
     def _faults_named(self, what: str) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error) as error:
             # Only the database's own words: the statement's parameters are personal data.
-            reason = error.orig if isinstance(error, DBAPIError) else type(error).__name__
+            own = error.orig if isinstance(error, DBAPIError) else error
+            reason = own if isinstance(own, sqlite3.Error) else type(own).__name__
             raise StorageFailed(
                 f"ledger {self.file} could not be {what}: {reason}",
                 hint="check the disk's space and health and the file's permissions",

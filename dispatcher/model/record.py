@@ -180,6 +180,8 @@ class Mark:
         request_digest: Hash of what the row asks for.
         at: The moment of marking, aware UTC.
         due_at: When the phone will ring: *at*, or later for a scheduled call. Aware UTC.
+        judged_at: Who was called before is judged for this moment, aware UTC; None is *at*.
+            Earlier where the clock may be ahead of the time.
     """
 
     key: str
@@ -189,6 +191,7 @@ class Mark:
     request_digest: str
     at: datetime
     due_at: datetime
+    judged_at: datetime | None = None
 
 
 class MarkRefusal(StrEnum):
@@ -262,6 +265,7 @@ class RunStart:
         arguments: Command line, as one JSON list.
         settings: The settings in force without the key, as one JSON object.
         started_at: Aware UTC.
+        results: Absolute path its results are meant for, or "".
     """
 
     campaign_id: int
@@ -272,6 +276,7 @@ class RunStart:
     arguments: str
     settings: str
     started_at: datetime
+    results: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

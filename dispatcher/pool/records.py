@@ -1,4 +1,4 @@
-"""What the ledger is told of a call that is about to be sent, and of one that was."""
+"""What the ledger is told of a call: the wish to send it, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dispatcher.model import CallState, DueCall, Judgement, Mark, Outcome, Verdict
 from dispatcher.planning import due_at, request_digest
+from dispatcher.pool.times import Moment
 
 _STATE_AFTER = {
     Verdict.PLACED: CallState.PLACED,
@@ -16,7 +17,7 @@ _STATE_AFTER = {
 
 
 def outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) -> Outcome:
-    """Return what the judgement on an attempt makes of its call, at a moment (aware UTC)."""
+    """Return the outcome of an attempt that ended at *at*."""
     return Outcome(
         key=call.request.key,
         attempt=attempt,
@@ -32,14 +33,15 @@ def outcome_of(call: DueCall, attempt: int, judgement: Judgement, at: datetime) 
     )
 
 
-def mark_of(call: DueCall, state: CallState, body: bytes, now: datetime) -> Mark:
-    """Return the wish to send a call with these bytes at a moment (aware UTC)."""
+def mark_of(call: DueCall, state: CallState, body: bytes, moment: Moment) -> Mark:
+    """Return the wish to send *body* for a call now."""
     return Mark(
         key=call.request.key,
         contact=call.request.contact,
         state=state,
         body=body,
         request_digest=request_digest(call.request),
-        at=now,
-        due_at=due_at(call.request, now=now),
+        at=moment.wall,
+        due_at=due_at(call.request, now=moment.latest),
+        judged_at=moment.earliest,
     )

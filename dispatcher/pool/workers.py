@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
-from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -36,6 +35,8 @@ from dispatcher.pool.records import mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
+from dispatcher.pool.stops import Stops
+from dispatcher.pool.times import Moment, Times
 from dispatcher.pool.traffic import Traffic
 
 MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
@@ -66,6 +67,7 @@ class Pool:
         settings: The frame of the run.
         connect: Makes one client; each worker has its own connection.
         tell: Called a few times a second while the run lives, for the bar.
+        lost: Called at once with each outcome the ledger could not take.
         clock: Time and chance.
     """
 
@@ -77,15 +79,17 @@ class Pool:
         settings: PoolSettings,
         connect: Callable[[], Client],
         tell: Callable[[], None],
+        lost: Callable[[Unrecorded], None] = lambda _unrecorded: None,
         clock: Clock | None = None,
     ) -> None:
         self._ledger = ledger
         self._settings = settings
         self._connect = connect
         self._tell = tell
+        self._lost = lost
         self._clock = clock or Clock()
-        self._started_at = self._clock.now()
-        self._started = self._clock.monotonic()
+        self._times = Times(self._clock)
+        self._stops = Stops(ledger, settings, self._times, stop=self.stop)
         self._source = Source(self._not_past(calls), limit=settings.limit)
         self._conduct = Conduct(settings.conduct)
         self._traffic = Traffic(self._conduct, self._clock)
@@ -104,6 +108,16 @@ class Pool:
     def held(self) -> tuple[float, str] | None:
         """Until when (monotonic seconds) and why the run waits, or None."""
         return self._conduct.held
+
+    @property
+    def outage_since(self) -> float | None:
+        """When the API was first found away or failing (monotonic seconds), or None."""
+        return self._conduct.outage_since
+
+    @property
+    def stopped(self) -> StopWord | None:
+        """Why nothing begins any more, or None."""
+        return self._conduct.stopped
 
     def stop(self, word: StopWord, message: str) -> None:
         """Begin nothing more; calls in flight finish and are recorded."""
@@ -135,6 +149,7 @@ class Pool:
             async with AsyncExitStack() as stack:
                 for _ in range(self._settings.workers):
                     self._clients.append(await stack.enter_async_context(self._connect()))
+                await self._stops.check_asked()  # it may have been asked before it began
                 ticking = asyncio.create_task(self._tick())
                 await self._drain([self._work(client) for client in self._clients])
                 ticking.cancel()
@@ -160,7 +175,8 @@ class Pool:
 
     async def _tick(self) -> None:
         while True:
-            self._check_time()
+            self._stops.check_time()
+            await self._stops.check_asked()
             self._tell()
             await asyncio.sleep(_TICK_SECONDS)
 
@@ -176,7 +192,7 @@ class Pool:
 
     def _not_past(self, calls: Iterator[DueCall]) -> Iterator[DueCall]:
         for call in calls:
-            if past_schedule(call.request, now=self._started_at) is None:
+            if past_schedule(call.request, now=self._times.started_at) is None:
                 yield call
 
     async def _work(self, client: Client) -> None:
@@ -190,7 +206,7 @@ class Pool:
                 return
 
     async def _try(self, call: DueCall, client: Client) -> _Step:
-        self._check_time()
+        self._stops.check_time()
         if not await self._traffic.turn(lambda: self._look(client)):
             return _Step.STOPPED
         try:
@@ -202,13 +218,13 @@ class Pool:
             self._traffic.release()
 
     async def _mark_and_send(self, call: DueCall, slot: float, client: Client) -> _Step:
-        now = self._clock.now()
-        if (past := past_schedule(call.request, now=now)) is not None:
+        moment = self._times.now()
+        if (past := past_schedule(call.request, now=moment.latest)) is not None:
             self._slots.give_back(slot)
             return await self._give_up(call, past)
-        body = self._body(call, now)
+        body = self._body(call, moment)
         state = self._state_of(call)
-        answer = await self._recorder.change(mark_of(call, state, body, now))
+        answer = await self._recorder.change(mark_of(call, state, body, moment))
         if isinstance(answer, MarkRefusal):
             self._slots.give_back(slot)
             return await self._refused(call, answer)
@@ -264,7 +280,9 @@ class Pool:
         try:
             stored = await self._recorder.change(outcome)
         except BaseException:  # whatever it was: the id must still reach a person
-            self._unrecorded.append(Unrecorded(row=call.request.row, outcome=outcome))
+            unrecorded = Unrecorded(row=call.request.row, outcome=outcome)
+            self._unrecorded.append(unrecorded)
+            self._lost(unrecorded)
             raise
         if stored is RecordedOutcome.REPEATED_ID:
             self.stop(
@@ -326,15 +344,7 @@ class Pool:
                 return True
         return False
 
-    def _body(self, call: DueCall, now: datetime) -> bytes:
-        return body_of(
-            call.request, campaign=self._settings.campaign, now=now, delay=self._settings.delay
-        )
-
-    def _check_time(self) -> None:
-        settings = self._settings
-        ran = self._clock.monotonic() - self._started
-        if settings.stop_at is not None and self._clock.now() >= settings.stop_at:
-            self.stop(StopWord.STOP_AT, "As asked by --stop-at")
-        elif settings.max_seconds and ran >= settings.max_seconds:
-            self.stop(StopWord.MAX_MINUTES, "As asked by --max-minutes")
+    def _body(self, call: DueCall, moment: Moment) -> bytes:
+        # A delay counts from the later opinion: a schedule that is past would ring at once.
+        name, delay = self._settings.campaign, self._settings.delay
+        return body_of(call.request, campaign=name, now=moment.latest, delay=delay)

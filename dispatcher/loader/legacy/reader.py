@@ -86,18 +86,17 @@ def main(arguments: list[str], out: TextIO) -> None:
 
 def limit_resources(path: Path) -> None:
     """Bound memory and time of this process, on systems that can."""
-    try:
-        import resource  # noqa: PLC0415 not on Windows
-    except ImportError:
-        return
-    memory = _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, _CPU_SECONDS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (limit if hard < 0 else min(limit, hard), hard))
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not on Windows
+
+        memory = _MEMORY + _MEMORY_PER_BYTE * path.stat().st_size
+        for kind, limit in (
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_CPU, _CPU_SECONDS),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            hard = resource.getrlimit(kind)[1]
+            resource.setrlimit(kind, (limit if hard < 0 else min(limit, hard), hard))
 
 
 @contextmanager

@@ -10,11 +10,10 @@ from pathlib import Path
 from figures import Figure
 from jobs import is_installed
 from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
-from sheets import COLUMNS
 
 MOST_ROWS = 1_000_000
+COLUMNS = 12  # of the sheets that are read
 _HERE = Path(__file__).resolve().parent
-_REPEATED_UP_TO = 100_000  # rows; what is short is measured more than once
 
 
 class Bench:
@@ -45,6 +44,12 @@ class Bench:
         """Measure a job of ``jobs``."""
         return measure((PYTHON, _HERE / "jobs.py", name, *arguments), folder=self.folder)
 
+    def cost(self, name: str, usage: Usage, *, seconds: float | None = None) -> Iterator[Figure]:
+        """Tell what a process of ours used; *seconds* bounds its wall seconds, so its CPU's too."""
+        bound = self.bound(seconds) if seconds else None
+        yield Figure(name=f"{name}: wall", unit="s", ours=usage.wall_seconds, at_most=bound)
+        yield Figure(name=f"{name}: CPU", unit="s", ours=usage.cpu_seconds, at_most=bound)
+
     def against(
         self, name: str, ours: Usage, peers: tuple[str, ...], run: Callable[[str], Usage]
     ) -> Iterator[Figure]:
@@ -58,14 +63,13 @@ class Bench:
                 peer=peer,
                 theirs=theirs.cpu_seconds if theirs else None,
             )
-            if theirs:
-                yield Figure(
-                    name=f"{name}: peak",
-                    unit="MB",
-                    ours=ours.peak_megabytes,
-                    peer=peer,
-                    theirs=theirs.peak_megabytes,
-                )
+            yield Figure(
+                name=f"{name}: peak",
+                unit="MB",
+                ours=ours.peak_megabytes,
+                peer=peer,
+                theirs=theirs.peak_megabytes if theirs else None,
+            )
 
     def _sheet(self, form: str, rows: int) -> Path:
         """Write the sheet, in a process of its own: this one has to stay small."""
@@ -75,11 +79,8 @@ class Bench:
 
     def _check(self, form: str, rows: int) -> Usage:
         """Measure ``dispatcher check``, and see that it found every row in order."""
-        usage = measure(
-            (*DISPATCHER, "check", self.sheet(form, rows), "--json"),
-            folder=self.folder,
-            times=2 if rows <= _REPEATED_UP_TO else 1,
-        )
+        command = (*DISPATCHER, "check", self.sheet(form, rows), "--json")
+        usage = measure(command, folder=self.folder)  # once, as each peer is
         found = json.loads(usage.output)
         if (len(found["headers"]), found["data_rows"], found["callable"]) != (COLUMNS, rows, rows):
             raise BenchmarkFailed(f"check did not read {rows} rows of {form} right")

@@ -11,9 +11,11 @@ from pathlib import Path
 
 _TITLE = (
     "# Benchmarks\n\n"
-    "Written by `python tests/benchmarks/run.py`. CPU seconds and ratios within one run are what "
-    "to trust;\nwall seconds depend on who else uses the machine. A ratio is the peer's figure by "
-    "ours: above 1 we need less.\nEvery figure is that of a whole process, imports included.\n"
+    "Written by `python tests/benchmarks/run.py`. Every figure is that of a whole process, imports "
+    "included.\nA ratio is the peer's figure by ours: above 1 we need less. Ratios of one run are "
+    "what to trust:\nwall seconds, and to a lesser degree CPU seconds, grow with the load of the "
+    "machine, which stands\nbeside each table. A bound in seconds is meant for the wall seconds of "
+    "an idle machine; both kinds\nare held against it.\n"
 )
 _HEAD = "| figure | ours | at most | | peer | its figure | ratio |\n|---|--:|--:|---|---|--:|--:|"
 

@@ -16,7 +16,7 @@ NEEDS = {
     "csv.reader": (),
     "csv.writer": (),
     "pandas.read_csv": ("pandas",),
-    "pandas.read_excel": ("pandas", "openpyxl"),
+    "pandas.read_excel, openpyxl": ("pandas", "openpyxl"),
     "pandas.read_excel, calamine": ("pandas", "python_calamine"),
     "openpyxl read-only": ("openpyxl",),
     "openpyxl write-only": ("openpyxl",),
@@ -84,7 +84,7 @@ def _read_csv_by_pandas(path: Path) -> None:
 def _read_xlsx_by_pandas(path: Path) -> None:
     import pandas as pd
 
-    pd.read_excel(path, dtype=str)
+    pd.read_excel(path, dtype=str, engine="openpyxl")
 
 
 def _read_xlsx_by_calamine(path: Path) -> None:
@@ -144,7 +144,7 @@ def _write_xlsx_by_xlsxwriter(path: Path, count: int) -> None:
 _READING = {
     "csv.reader": _read_csv,
     "pandas.read_csv": _read_csv_by_pandas,
-    "pandas.read_excel": _read_xlsx_by_pandas,
+    "pandas.read_excel, openpyxl": _read_xlsx_by_pandas,
     "pandas.read_excel, calamine": _read_xlsx_by_calamine,
     "openpyxl read-only": _read_xlsx_by_openpyxl,
 }

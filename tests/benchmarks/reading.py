@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import Bench
+from bench import COLUMNS, Bench
 from figures import Figure
-from sheets import COLUMNS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ _FORMS = (
     ),
     _Form(
         name="xlsx",
-        peers=("openpyxl read-only", "pandas.read_excel", "pandas.read_excel, calamine"),
+        peers=("openpyxl read-only", "pandas.read_excel, openpyxl", "pandas.read_excel, calamine"),
         seconds=8,
         megabytes=400,
     ),
@@ -58,8 +57,7 @@ def _against_peers(bench: Bench, form: _Form) -> Iterator[Figure]:
     rows = bench.usual_rows
     usage = bench.check(form.name, rows)
     name = _name(form, rows)
-    most = bench.bound(form.seconds)
-    yield Figure(name=f"{name}: wall", unit="s", ours=usage.wall_seconds, at_most=most)
+    yield from bench.cost(name, usage, seconds=form.seconds)
     sheet = bench.sheet(form.name, rows)
     yield from bench.against(name, usage, form.peers, lambda peer: bench.job(peer, sheet))
 
@@ -68,8 +66,7 @@ def _largest(bench: Bench, form: _Form) -> Iterator[Figure]:
     usage = bench.check(form.name, bench.rows)
     name = _name(form, bench.rows)
     peak = usage.peak_megabytes
-    yield Figure(name=f"{name}: wall", unit="s", ours=usage.wall_seconds)
-    yield Figure(name=f"{name}: CPU", unit="s", ours=usage.cpu_seconds)
+    yield from bench.cost(name, usage)
     yield Figure(name=f"{name}: peak", unit="MB", ours=peak, at_most=bench.bound(form.megabytes))
     yield Figure(
         name=f"{name}: peak by that of {bench.usual_rows:,} rows",

@@ -18,8 +18,6 @@ from typing import IO
 from xml.sax.saxutils import escape
 from zipfile import ZIP_DEFLATED, ZipFile
 
-COLUMNS = 12
-
 _SEED = 20260101
 _HEADERS = (
     "contact_id",
@@ -72,9 +70,11 @@ _PARTS = {
     f'<Relationship Id="rId3" Type="{_OFFICE}/sharedStrings" Target="sharedStrings.xml"/>'
     "</Relationships>",
     "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts>'
-    '<fills count="1"><fill/></fills><borders count="1"><border/></borders>'
+    '<fills count="1"><fill><patternFill patternType="none"/></fill></fills>'
+    '<borders count="1"><border/></borders>'
     '<cellStyleXfs count="1"><xf/></cellStyleXfs><cellXfs count="3"><xf numFmtId="0"/>'
     '<xf numFmtId="2" applyNumberFormat="1"/><xf numFmtId="14" applyNumberFormat="1"/></cellXfs>'
+    '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
     "</styleSheet>",
 }
 
@@ -145,7 +145,7 @@ class _Shared:
 
 
 def _rows_of_xml(count: int, index: Callable[[str], int]) -> Iterator[str]:
-    yield _row_of_xml(1, _HEADERS, "s" * COLUMNS, index)
+    yield _row_of_xml(1, _HEADERS, "s" * len(_HEADERS), index)
     for number, row in enumerate(rows(count), 2):
         yield _row_of_xml(number, row, _KINDS, index)
 

@@ -24,8 +24,7 @@ def writing(bench: Bench) -> Iterator[Figure]:
         run = _runner(bench, bench.folder / f"written.{form}", rows)
         ours = run("dispatcher")
         name = f"results {form.upper()} {rows:,} x {_COLUMNS}"
-        most = bench.bound(seconds)
-        yield Figure(name=f"{name}: wall", unit="s", ours=ours.wall_seconds, at_most=most)
+        yield from bench.cost(name, ours, seconds=seconds)
         yield from bench.against(name, ours, _PEERS[form], run)
 
 

@@ -1,4 +1,10 @@
-"""A world whose clock jumps, whose network and disk obey a seed, and whose processes can die."""
+"""
+A world whose clock jumps, whose network and disk obey a seed, and whose processes can die.
+
+The proofs that nobody is called twice and nothing is lost. Short forms run with all tests; the
+long ones by ``python -m pytest tests/proof --slow``, which tells their figures at its end. The
+sizes are those of the environment: PROOF_KILLS (200) and PROOF_SCHEDULES (3000).
+"""
 
 from __future__ import annotations
 
@@ -12,12 +18,11 @@ import sqlite3
 import tempfile
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import httpx
 import pytest
@@ -28,7 +33,6 @@ from dispatcher.ledger import DueRules, Ledger, RecordedOutcome, open_ledger
 from dispatcher.model import (
     CallRequest,
     CallState,
-    CallStatus,
     Mark,
     MarkRefusal,
     Outcome,
@@ -38,7 +42,6 @@ from dispatcher.model import (
     StopWord,
     Withdrawal,
 )
-from dispatcher.pacer import Rate
 from dispatcher.planning import DelayMode, call_key, contact_hash, request_digest
 from dispatcher.policy import STOPPING_CODES, ConductRules
 from dispatcher.pool import Clock, Dispatched, Pool, PoolSettings, workers
@@ -47,11 +50,17 @@ from dispatcher.pool.recorder import Changed, Plan, Recorder
 EPOCH = datetime(2026, 6, 15, 12, tzinfo=UTC)
 API = "http://127.0.0.1:9"
 HOURS = 20
-FOREVER = 1e9
+RULES = DueRules(stopping_codes=STOPPING_CODES)
+TICK_SECONDS = 3.0  # seldom enough for hours that pass in no time
+FOREVER = 30 * 86400.0
+TRANSIT_SECONDS = (*(0.001, 0.01, 0.2) * 8, 30.0, 500.0)  # some arrive after everybody gave up
 LONGEST_END_SECONDS = 80.0  # the deadlines of a connection and an answer, and a slow disk
-# campaign -> (contact, further key values, minutes of delay), so that people stand in both and twice
+# campaign -> (contact, further key value, minutes of delay): some stand in both, some twice in one
 SHEETS: dict[str, tuple[tuple[int, str, float], ...]] = {
-    "mora": tuple((n, "", 90.0 if n == 5 else 0.0) for n in range(11)) + ((1, "2", 0), (7, "2", 0)),
+    "mora": (
+        *((n, "", 90.0 if n == 5 else 0.0) for n in range(11)),
+        *((n, "2", 0.0) for n in (1, 7)),
+    ),
     "otra": tuple((n, "", 0.0) for n in range(7, 15)),
 }
 
@@ -59,8 +68,8 @@ T = TypeVar("T")
 Changes = Sequence[Mark | Outcome | Withdrawal]
 
 
-class StuckError(Exception):
-    """Nothing is left to do, and nothing will ever happen again."""
+class StuckError(RuntimeError):
+    """Nothing is left to do that will ever end."""
 
 
 class DiedError(Exception):
@@ -73,7 +82,7 @@ class _Jumping(selectors.SelectSelector):
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:
+        if timeout is None or self.loop.passed > FOREVER:
             raise StuckError
         self.loop.passed += timeout + 1e-6  # to compute takes time too
         return []
@@ -87,7 +96,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector.loop = self
         self.passed = 1000.0
         super().__init__(selector)
-        self.set_task_factory(_owned_task)
+        self.set_task_factory(_owned_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self.passed
@@ -172,8 +181,8 @@ ROUGH: tuple[tuple[float, Manner], ...] = (
     (1, replace(TOO_MANY, headers=(("retry-after", "soon"),))),
     (5, Manner(status=422)),
     (3, Manner(status=404)),
-    (1, Manner(status=401)),
-    (1, Manner(status=402)),
+    (2, Manner(status=401)),
+    (2, Manner(status=402)),
     (1, Manner(status=307)),
     (1, Manner(status=400, body="<html>", headers=HTML)),
     (1, replace(PLACED, status=200, body="<html>", headers=HTML)),
@@ -183,8 +192,15 @@ ROUGH: tuple[tuple[float, Manner], ...] = (
     (2, replace(PLACED, headers=(("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "7")))),
 )
 CALM: tuple[tuple[float, Manner], ...] = ((1, PLACED),)
-FAILING = tuple(pair for pair in ROUGH if pair[1].status >= 500) * 4 + ROUGH
-STINGY = tuple(pair for pair in ROUGH if pair[1].status == 429) * 4 + ROUGH
+WEATHER = {
+    "calm": CALM,
+    "refusing": ((1, Manner(status=422)),),
+    "broken": ((1, Manner(status=500)),),
+    "busy": ((1, PLACED), (1, replace(TOO_MANY, headers=(("retry-after", "1"),)))),
+    "rough": ROUGH,
+    "failing": tuple(pair for pair in ROUGH if pair[1].status >= 500) * 4 + ROUGH,
+    "stingy": tuple(pair for pair in ROUGH if pair[1].status == 429) * 4 + ROUGH,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -261,7 +277,7 @@ class Wire(httpx.AsyncBaseTransport):
 class DrivenRecorder(Recorder):
     """The recorder without its thread: it writes what is queued when the disk's time has come."""
 
-    def __enter__(self) -> DrivenRecorder:
+    def __enter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
         self._is_due = False
         return self
@@ -356,19 +372,22 @@ class Process:
         campaign: Which one it runs.
         settings: As the pool takes them.
         fates: (step, fate): what befalls it before which of its steps, in order.
+        alarms: (seconds, fate): what befalls it how long after its beginning.
     """
 
     world: World
     campaign: str
     settings: PoolSettings
-    rules: DueRules = field(default_factory=DueRules)
+    rules: DueRules
     fates: deque[tuple[int, str]] = field(default_factory=deque)
+    alarms: tuple[tuple[float, str], ...] = ()
     tasks: list[asyncio.Task[object]] = field(default_factory=list)
     steps: int = 0
     is_dead: bool = False
     disk: str = Disk.WELL
     pool: Pool | None = None
     done: Dispatched | None = None
+    began_at: float = 0.0
     stopped_at: float = FOREVER
     starts: list[float] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
@@ -376,6 +395,8 @@ class Process:
     async def live(self) -> None:
         """Do what ``run`` does between recording the sheet and writing the results."""
         _owner.set(self)
+        for seconds, fate in self.alarms:
+            self.world.loop.call_later(seconds, self._alarm, fate)
         try:
             await self._run(WatchedLedger(self.world.opened, self))
         except (DiedError, asyncio.CancelledError):
@@ -400,9 +421,12 @@ class Process:
                 tell=lambda: None,
                 clock=Clock(monotonic=world.time, now=world.now, chance=world.random.random),
             )
+            self.began_at = world.time()
             self.done = await self.pool.run()
             if world.lasted(self.stopped_at) > LONGEST_END_SECONDS:
-                world.violated(f"{self.campaign} ended {world.lasted(self.stopped_at)} s after a stop")
+                world.violated(
+                    f"{self.campaign} ended {world.lasted(self.stopped_at)} s after a stop"
+                )
 
     def _connect(self) -> Client:
         return Client(
@@ -437,6 +461,10 @@ class Process:
         while self.fates and self.fates[0][0] <= self.steps and not self.is_dead:
             self._meet(self.fates.popleft()[1])
 
+    def _alarm(self, fate: str) -> None:
+        if self.done is None and not self.is_dead:
+            self._meet(fate)
+
     def _meet(self, fate: str) -> None:
         world = self.world
         match fate:
@@ -461,6 +489,9 @@ class Process:
         if self.pool is not None and self.pool._conduct.stopped is not None:
             self.world.violated(f"a request of {self.campaign} started after a stop")
         self.starts.append(self.world.time())
+        bound = self.settings.max_seconds
+        if bound and self.starts[-1] - self.began_at > bound + TICK_SECONDS:
+            self.world.violated(f"a request of {self.campaign} started after the time set")
 
     def must_be_marked(self, body: bytes) -> None:
         """Judge whether the ledger knows of a request before its first byte leaves."""
@@ -493,8 +524,9 @@ class World:
     One schedule: a ledger, an API and the processes that live on one clock.
 
     Attributes:
-        manners: What the API may do to a request, with weights.
+        weather: How the API treats requests: a word of ``WEATHER``.
         away: (from, to) in seconds: when it cannot be reached.
+        in_air: key -> requests that left and have not arrived.
         promises: key -> call id of what was durable.
         violations: What must never happen and did.
     """
@@ -504,11 +536,11 @@ class World:
         self.loop = VirtualLoop()
         self.opened = opened
         self.ahead = timedelta()
-        self.manners = CALM
+        self.weather = "calm"
         self.away: list[tuple[float, float]] = []
         self.disk_pace: tuple[float, ...] = (0.0, 0.003)
         self.accepted: list[Accepted] = []
-        self.refused: Counter[str] = Counter()
+        self.in_air: Counter[str] = Counter()
         self.promises: dict[str, str] = {}
         self.violations: list[str] = []
         self.processes: list[Process] = []
@@ -533,6 +565,10 @@ class World:
     def lasted(self, since: float) -> float:
         """Seconds the machine was awake after *since*, below 0 if it was never reached."""
         return self.lived - since
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and what is on its way arrive."""
+        self.loop.run_until_complete(asyncio.sleep(seconds))
 
     def sleep(self, seconds: float) -> None:
         """Suspend the machine."""
@@ -563,7 +599,14 @@ class World:
     def violated(self, what: str) -> None:
         self.violations.append(what)
 
-    def process(self, campaign: str, *fates: tuple[int, str], **settings: object) -> Process:
+    def process(
+        self,
+        campaign: str,
+        *fates: tuple[int, str],
+        alarms: tuple[tuple[float, str], ...] = (),
+        rules: DueRules = RULES,
+        **settings: object,
+    ) -> Process:
         """Make a process; it begins to live in ``run``."""
         frame = PoolSettings(
             campaign=campaign,
@@ -578,8 +621,9 @@ class World:
             world=self,
             campaign=campaign,
             settings=replace(frame, **settings),  # type: ignore[arg-type]
-            rules=DueRules(stopping_codes=STOPPING_CODES),
+            rules=rules,
             fates=deque(fates),
+            alarms=alarms,
         )
         self.processes.append(process)
         return process
@@ -598,20 +642,42 @@ class World:
 
         self.loop.run_until_complete(live())
 
+    def settle(self, share: float) -> None:
+        """Let a person who knows the truth settle some of the uncertain calls."""
+        rows = self.read("SELECT key, campaign_id FROM calls WHERE state = 'uncertain'")
+        truth = {call.key: call.call_id for call in self.accepted}
+        taken = {call_id for (call_id,) in self.read("SELECT call_id FROM calls")}
+        for key, campaign_id in rows:
+            assert isinstance(key, bytes)
+            assert isinstance(campaign_id, int)
+            call_id = truth.get(key.hex())
+            if self.random.random() > share or self.in_air[key.hex()] or call_id in taken:
+                continue
+            self.opened.resolve(
+                campaign_id, key.hex(), call_id=call_id, reason="", user="ana", at=self.now()
+            )
+            if call_id:
+                self.promises[key.hex()] = call_id
+
     def carry(self, body: bytes, answer: asyncio.Future[httpx.Response], *, by: Process) -> None:
         """Bring a request to the API, and what it says back, in their own time."""
         manner = self._manner() if body else Manner(status=200)
-        transit = self.random.choice((0.001, 0.01, 0.2))
+        transit = self.random.choice(TRANSIT_SECONDS)
+
+        key = json.loads(body)["metadata"]["dispatch_key"] if body else ""
+        self.in_air[key] += 1
 
         def arrive() -> None:
+            self.in_air[key] -= 1
             response = self._receive(manner, body, by)
             self.loop.call_later(manner.seconds, lambda: _deliver(answer, response))
 
         self.loop.call_later(transit, arrive)
 
     def _manner(self) -> Manner:
-        weights, manners = zip(*self.manners, strict=True)
-        return self.random.choices(manners, weights)[0]
+        weather = WEATHER[self.weather]
+        manners = [manner for _, manner in weather]
+        return self.random.choices(manners, [weight for weight, _ in weather])[0]
 
     def _receive(self, manner: Manner, body: bytes, by: Process) -> httpx.Response | None:
         if not manner.arrives:
@@ -654,6 +720,36 @@ def _deliver(answer: asyncio.Future[httpx.Response], response: httpx.Response | 
         answer.exception()  # who asked may be dead
     else:
         answer.set_result(response)
+
+
+# What the proofs tell
+
+FIGURES = "proof: "
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add up what the proofs counted, in whichever process they ran."""
+    told: dict[str, Counter[str]] = {}
+    for report in terminalreporter.getreports("passed"):
+        for name, figures in report.user_properties:
+            if name.startswith(FIGURES) and isinstance(figures, dict):
+                told.setdefault(name.removeprefix(FIGURES), Counter()).update(figures)
+    if told:
+        terminalreporter.section("proofs")
+    for name, counts in told.items():
+        figures = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        terminalreporter.line(f"{name}: {figures}, doubles = 0")
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Give figures to the summary: ``tell("storm", kills=3)``."""
+
+    def told(proof: str, **figures: int) -> None:
+        named = {what.replace("_", " "): count for what, count in figures.items()}
+        request.node.user_properties.append((FIGURES + proof, named))
+
+    return told
 
 
 # What every proof begins with
@@ -715,31 +811,46 @@ def recorded(memory: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def world_of(
-    memory: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[object], World]]:
-    """Make a world from a seed; the one before is gone then."""
-    monkeypatch.setattr(workers, "Recorder", DrivenRecorder)
-    monkeypatch.setattr(workers, "_TICK_SECONDS", 3.0)
-    worlds: list[World] = []
-    file = memory / "world.db"
-    shutil.copy(recorded, file)
-    # Opened once: a new engine would compile every statement anew.
-    opened = open_ledger(str(file), purpose=Purpose.REAL, create=False)
+class Worlds:
+    """Makes worlds in memory, one at a time in each place."""
 
-    def leave() -> None:
-        if worlds:
-            worlds.pop().close()
-        for path in memory.glob("world.db*"):
+    def __init__(self, folder: Path, recorded: Path) -> None:
+        self._folder = folder
+        self._recorded = recorded
+        self._opened: dict[str, Ledger] = {}
+        self._worlds: dict[str, World] = {}
+
+    def __call__(self, seed: object, *, place: str = "here", image: Path | None = None) -> World:
+        """Make a world from a seed, with its ledger as recorded, or as *image* shows it."""
+        self.leave(place)
+        file = self._folder / f"{place}.db"
+        for suffix in ("", "-wal"):
+            source = Path(f"{image or self._recorded}{suffix}")
+            if source.exists():
+                shutil.copy(source, f"{file}{suffix}")
+        if place not in self._opened:
+            # Opened once: each opening compiles every statement anew.
+            self._opened[place] = open_ledger(str(file), purpose=Purpose.REAL, create=False)
+        self._worlds[place] = World(self._opened[place], seed)
+        return self._worlds[place]
+
+    def leave(self, place: str) -> None:
+        if place in self._worlds:
+            self._worlds.pop(place).close()
+        for path in self._folder.glob(f"{place}.db*"):
             shutil.rmtree(path, ignore_errors=True)
             path.unlink(missing_ok=True)
 
-    def make(seed: object) -> World:
-        leave()
-        shutil.copy(recorded, file)
-        worlds.append(World(opened, seed))
-        return worlds[0]
+    def leave_all(self) -> None:
+        for place in [*self._worlds]:
+            self.leave(place)
 
-    yield make
-    leave()
+
+@pytest.fixture
+def world_of(memory: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+    """Make a world from a seed; the one before is gone then."""
+    monkeypatch.setattr(workers, "Recorder", DrivenRecorder)
+    monkeypatch.setattr(workers, "_TICK_SECONDS", TICK_SECONDS)
+    worlds = Worlds(memory, recorded)
+    yield worlds
+    worlds.leave_all()

@@ -317,6 +317,21 @@ def test_a_look_that_waits_for_its_slot_does_not_start_after_a_stop(world_of: Wo
     assert world.time() - began_at < 6
 
 
+def test_a_contact_whom_a_dead_campaign_was_calling_does_not_hold_up_another_for_ever(
+    world_of: Worlds,
+) -> None:
+    world = world_of(1)
+    dead = world.process("mora", (53, "kill"), workers=1, repeat_after_hours=0)
+    world.run(dead)
+    assert world.states("mora") == {"placed": 8, "sending": 1, "pending": 4}
+    process = world.process("otra", repeat_after_hours=0)
+
+    world.run(process)
+
+    assert process.done is not None
+    assert process.done.counts == {CallStatus.PLACED: 7, CallStatus.SKIPPED: 1}
+
+
 # What the simulation would notice
 
 

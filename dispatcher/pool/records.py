@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dispatcher.model import CallState, DueCall, Judgement, Mark, Outcome, Verdict
+from dispatcher.model import CallState, DueCall, Judgement, Mark, Outcome, RowProblem, Verdict
 from dispatcher.planning import due_at, request_digest
 from dispatcher.pool.times import Moment
 
@@ -44,4 +44,17 @@ def mark_of(call: DueCall, state: CallState, body: bytes, moment: Moment) -> Mar
         at=moment.wall,
         due_at=due_at(call.request, now=moment.latest),
         judged_at=moment.earliest,
+    )
+
+
+def given_up(call: DueCall, why: RowProblem, at: datetime) -> Outcome:
+    """Return the record of a call that was not and will not be sent."""
+    return Outcome(
+        key=call.request.key,
+        attempt=0,
+        state=CallState.FAILED,
+        verdict=Verdict.NOT_SENT,
+        code=why.code,
+        message=why.message,
+        at=at,
     )

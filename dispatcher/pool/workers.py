@@ -21,7 +21,6 @@ from dispatcher.model import (
     Judgement,
     MarkRefusal,
     NoReply,
-    Outcome,
     Reply,
     RowProblem,
     StopWord,
@@ -31,7 +30,7 @@ from dispatcher.model import (
 from dispatcher.planning import body_of, contact_hash, past_schedule
 from dispatcher.policy import Conduct, judge, retry_after_seconds, used_up_seconds
 from dispatcher.pool.recorder import Recorder
-from dispatcher.pool.records import mark_of, outcome_of
+from dispatcher.pool.records import given_up, mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
@@ -42,6 +41,7 @@ from dispatcher.pool.traffic import Traffic
 MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
 LATE_SECONDS = 1.0
 _ASIDE_SECONDS = 0.2
+_PATIENCE_SECONDS = 120.0  # another run's call ends sooner, unless that run is dead
 _TICK_SECONDS = 0.25
 
 
@@ -95,7 +95,8 @@ class Pool:
         self._traffic = Traffic(self._conduct, self._clock)
         self._clients: list[Client] = []
         self._counts: Counter[CallStatus] = Counter()
-        self._offered_again: set[str] = set()
+        self._refused_at: dict[str, float] = {}
+        self._calling: set[str] = set()
         self._pending_again: set[str] = set()
         self._unrecorded: list[Unrecorded] = []
 
@@ -248,6 +249,7 @@ class Pool:
         return True
 
     async def _send(self, call: DueCall, attempt: int, body: bytes, client: Client) -> _Step:
+        self._calling.add(call.request.contact)
         result = await client.place(body)
         judgement = judge(
             result,
@@ -256,6 +258,7 @@ class Pool:
         )
         self._observe(result, judgement)
         await self._record(call, attempt, judgement)
+        self._calling.discard(call.request.contact)
         if judgement.verdict is Verdict.NOT_SENT:
             self._pending_again.add(call.request.key)
             return _Step.NOT_SENT
@@ -293,17 +296,7 @@ class Pool:
 
     async def _give_up(self, call: DueCall, why: RowProblem) -> _Step:
         """Record a call that cannot be sent any more: its time passed after the run began."""
-        await self._recorder.change(
-            Outcome(
-                key=call.request.key,
-                attempt=0,
-                state=CallState.FAILED,
-                verdict=Verdict.NOT_SENT,
-                code=why.code,
-                message=why.message,
-                at=self._clock.now(),
-            )
-        )
+        await self._recorder.change(given_up(call, why, self._clock.now()))
         self._counts[CallStatus.FAILED] += 1
         return _Step.DONE
 
@@ -322,11 +315,13 @@ class Pool:
         return CallState.PENDING if is_pending else call.state
 
     def _may_offer(self, call: DueCall) -> bool:
-        """Once more, or as often as needed where calling a contact again is wanted."""
-        key = call.request.key
-        is_first = key not in self._offered_again
-        self._offered_again.add(key)
-        return is_first or self._settings.repeat_after_hours == 0
+        """Once more, or for as long as another call may take where calling again is wanted."""
+        now = self._clock.monotonic()
+        is_first = call.request.key not in self._refused_at
+        since = self._refused_at.setdefault(call.request.key, now)
+        if self._settings.repeat_after_hours:
+            return is_first
+        return call.request.contact in self._calling or now - since < _PATIENCE_SECONDS
 
     async def _look(self, client: Client) -> bool:
         if not await self._may_look():

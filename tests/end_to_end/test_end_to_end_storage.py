@@ -225,7 +225,7 @@ def test_an_emergency_file_that_cannot_be_read_is_said_and_the_run_goes_on(
     _mend(world)
 
     refused = world.run(sheet)  # the results hold ids that the ledger does not know
-    again = world.run(sheet, "--results", world.folder / "others.csv")
+    again = world.run(sheet, "--results", world.folder / "others.csv", "--no-reconcile")
 
     assert refused.status == 2
     assert f"{file} cannot be read" in again.err

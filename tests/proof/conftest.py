@@ -658,6 +658,7 @@ class World:
             )
             if call_id:
                 self.promises[key.hex()] = call_id
+                taken.add(call_id)
 
     def carry(self, body: bytes, answer: asyncio.Future[httpx.Response], *, by: Process) -> None:
         """Bring a request to the API, and what it says back, in their own time."""

@@ -134,7 +134,8 @@ class Schedule:
         world = self.world
         world.weather, world.away, world.disk_pace = "calm", [], (0.0,)
         world.wait(1000.0)
-        for campaign in ("mora", "otra"):
+        # What a dead run of the other left in doubt is known only when that runs again.
+        for campaign in ("mora", "otra", "mora"):
             process = world.process(
                 campaign,
                 repeat_after_hours=self.hours,
@@ -435,14 +436,14 @@ def withdraw_what_was_sent(patches: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("break_it", "noticed", "first"),
     [
-        (forget_what_was_sending, "placed 2 times", 14),
-        (take_a_lost_answer_for_not_sent, "placed 2 times", 5),
-        (take_a_server_error_for_not_sent, "placed 2 times", 1),
+        (forget_what_was_sending, "placed 2 times", 1),
+        (take_a_lost_answer_for_not_sent, "placed 2 times", 1),
+        (take_a_server_error_for_not_sent, "placed 2 times", 13),
         (mark_only_in_memory, "left while its call was", 0),
         (call_everybody_again_at_once, "one contact was called twice", 0),
-        (begin_what_is_marked_whatever_comes, "started after a stop", 0),
-        (catch_up_in_a_burst, "starts in a window", 128),
-        (forget_outcomes_after_a_stop, "is lost", 0),
+        (begin_what_is_marked_whatever_comes, "started after a stop", 1),
+        (catch_up_in_a_burst, "starts in a window", 22),
+        (forget_outcomes_after_a_stop, "is lost", 3),
         (withdraw_what_was_sent, "placed 2 times", 1),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

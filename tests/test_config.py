@@ -27,7 +27,7 @@ from dispatcher.config import (
     read_api_key,
 )
 from dispatcher.errors import UsageProblem
-from dispatcher.planning import DelayMode, EmptyCells, HiddenRows
+from dispatcher.planning import DelayMode, EmptyCells, HiddenRows, PlanSettings
 from dispatcher.policy import ConductRules
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.yaml"
@@ -435,13 +435,12 @@ def test_planning_gets_what_it_needs(config: Path) -> None:
         "api: {delay: send}\ndefaults: {agent_id: a, from_number_id: n, timezone: UTC}\n"
         "columns: {contact_id: C}\nkey: [K]\n"
         "additional_data: {include: [X], exclude: [Y], required: [X], empty: send,"
-        " format: {X: '{:.1f}'}}\n",
+        " format: {X: '{:.1f}'}}\nlimits: {value_characters: 7, request_bytes: 5000}\n",
     )
 
     plan = plan_settings(made, campaign="debt", hidden=HiddenRows.SKIP)
 
-    said = {k: v for k, v in asdict(plan).items() if not k.endswith("_limit")}
-    assert said == {
+    assert asdict(plan) == {
         "campaign": "debt",
         "columns": (("contact_id", "C"),),
         "agent_id": "a",
@@ -455,7 +454,13 @@ def test_planning_gets_what_it_needs(config: Path) -> None:
         "key": ("K",),
         "delay": DelayMode.SEND,
         "hidden": HiddenRows.SKIP,
+        "value_limit": 7,
+        "request_limit": 5000,
     }
+
+
+def test_the_defaults_of_planning_are_those_of_the_configuration() -> None:
+    assert plan_settings(Settings(), campaign="debt") == PlanSettings(campaign="debt")
 
 
 def test_the_defaults_of_conduct_are_those_of_the_configuration() -> None:

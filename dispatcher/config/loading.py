@@ -107,6 +107,8 @@ def plan_settings(
         key=settings.key,
         delay=DelayMode(settings.api.delay),
         hidden=hidden,
+        value_limit=settings.limits.value_characters,
+        request_limit=settings.limits.request_bytes,
     )
 
 

@@ -153,6 +153,13 @@ class StopSettings(Section):
     uncertain: Annotated[int, Field(ge=0, le=1_000_000)] = 20
 
 
+class LimitSettings(Section):
+    """How much may be sent; a row with more is a problem."""
+
+    value_characters: Annotated[int, Field(ge=1, le=32_767)] = 10_000
+    request_bytes: Annotated[int, Field(ge=1_000, le=16_000_000)] = 262_144
+
+
 class BreakerSettings(Section):
     """When a run pauses: *failures* of the last *of_last* attempts; 0 failures is off."""
 
@@ -195,6 +202,7 @@ class Settings(BaseSettings):
     retry: RetrySettings = RetrySettings()
     stop: StopSettings = StopSettings()
     breaker: BreakerSettings = BreakerSettings()
+    limits: LimitSettings = LimitSettings()
     ledger: Text = ""
 
     @model_validator(mode="before")

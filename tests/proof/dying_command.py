@@ -33,12 +33,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 KILLED = 137
-# What a process can do between two of these makes no difference outside of it.
-_NETWORK_MILESTONES = (
-    "http11.send_request_headers.started",
-    "http11.send_request_body.complete",
-    "http11.receive_response_headers.complete",
-)
+# Before it a commit, and after it another: those are steps of their own.
+_NETWORK_MILESTONE = "http11.send_request_body.complete"
 
 
 class Steps:
@@ -47,7 +43,7 @@ class Steps:
 
     Arguments:
         last: Number of the step at which the child dies, 0 for never.
-        is_fine: Count every event that the transport tells, not only the milestones.
+        is_fine: Count every event, not only those between which anything changes outside.
         log: Each step's name is written here before it is taken.
     """
 
@@ -73,7 +69,8 @@ class Steps:
 
     def _around(self, name: str, function: Callable[P, T]) -> Callable[P, T]:
         def around(*arguments: P.args, **options: P.kwargs) -> T:
-            self.take(f"{name} begins")
+            if self._is_fine:
+                self.take(f"{name} begins")
             done = function(*arguments, **options)
             self.take(f"{name} done")
             return done
@@ -106,7 +103,7 @@ class Steps:
         async def watched_trace(
             exchange: Exchange, step: str, details: Mapping[str, object]
         ) -> None:
-            if self._is_fine or step in _NETWORK_MILESTONES:
+            if self._is_fine or step == _NETWORK_MILESTONE:
                 self.take(f"network: {step}")
             await on_trace(exchange, step, details)
 

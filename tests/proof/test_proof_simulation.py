@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.proof.conftest import Process, World, Worlds
 
 SCHEDULES = int(os.environ.get("PROOF_SCHEDULES", "3000"))
-SHORT, CHUNK = 120, 30
+SHORT, CHUNK = 60, 10
 PARTS = 8
 HOURS = 20
 FATES = ("stop", "stop", "abort", "kill", "kill", "kill", "full", "unsure", "suspend", "clock")

@@ -29,7 +29,7 @@ from dispatcher.sandbox import (
 
 KILLS = int(os.environ.get("PROOF_KILLS", "200"))
 WORKERS = 8
-PAUSE_SECONDS = 0.2  # between two looks at the status, which cost as much as a run's start
+PAUSE_SECONDS = 2.0  # between two looks at the status, which cost as much as a run's start
 
 FAULTS = (
     ChanceFault(probability=0.5, fault=Fault(latency_seconds=0.01)),

@@ -22,26 +22,7 @@ KEY = "canary-4f1d0a7be2"
 CALL = b'{"contact_id": "c-1"}'
 GOOD = b'HTTP/1.1 201 Created\r\nContent-Length: 16\r\n\r\n{"call_id": "x"}'
 
-# Valid from 2020 to 2120 for localhost and 127.0.0.1; good for nothing else.
-CERTIFICATE = """\
------BEGIN CERTIFICATE-----
-MIIBczCCARqgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
-c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
-CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABKmimXUa3bJRxfB8
-JGhwyWTD5pjoLL4mB1SxwHruPuF7A8Yya+pRaLoRPARCBK/r3xcTvAS58FHFF7Lz
-hR+OZESjWzBZMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8E
-BTADAQH/MB0GA1UdDgQWBBR5vv69ZJwb0ZAGB+qQvNkY83dcjjALBgNVHQ8EBAMC
-AoQwCgYIKoZIzj0EAwIDRwAwRAIgVAtRhoCHOn56ZRBVJKmWadYsCcU4BdLBPUPp
-ODAm2UoCIB8ssBgZtpjvv5lXuebrm9Yd7lFwYgbcxOPVqpvUW6/z
------END CERTIFICATE-----
-"""
-PRIVATE = """\
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgdYTN8kficPxXmZkR
-nUuWBNQG4/tJdDRq9LfKEJCvoWGhRANCAASpopl1Gt2yUcXwfCRocMlkw+aY6Cy+
-JgdUscB67j7hewPGMmvqUWi6ETwEQgSv698XE7wEufBRxRey84UfjmRE
------END PRIVATE KEY-----
-"""
+PEM = Path(__file__).with_name("localhost.pem")
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -278,34 +259,27 @@ def test_a_stalled_handshake_ends_with_the_connect_timeout_and_nothing_left() ->
     assert is_unsent(asyncio.run(scene()), "no connection with", "within 0.2 seconds")
 
 
-def tls_server(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    file = folder / "own.pem"
-    file.write_text(CERTIFICATE + PRIVATE)
+def tls_server() -> ssl.SSLContext:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(file)
-    return tls, file
+    tls.load_cert_chain(PEM)
+    return tls
 
 
-def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent(
-    tmp_path: Path,
-) -> None:
-    tls, _ = tls_server(tmp_path)
-
+def test_a_certificate_nobody_vouches_for_is_refused_before_anything_is_sent() -> None:
     async def scene() -> Reply | NoReply:
-        async with serving(says_well, tls) as port:
+        async with serving(says_well, tls_server()) as port:
             return await place_at(f"https://127.0.0.1:{port}")
 
     assert is_unsent(asyncio.run(scene()), "TLS: the certificate of 127.0.0.1")
 
 
 def test_own_certificates_are_trusted_through_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tls, file = tls_server(tmp_path)
-    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
 
     async def scene() -> Reply | NoReply:
-        async with serving(says_well, tls) as port:
+        async with serving(says_well, tls_server()) as port:
             return await place_at(f"https://127.0.0.1:{port}")
 
     assert asyncio.run(scene()) == Reply(status=201, body=b'{"call_id": "x"}')
@@ -422,12 +396,15 @@ def test_a_proxy_that_cannot_be_used_is_refused_without_showing_it(
     assert "secret" not in f"{caught.value!r} {caught.value.hint}"
 
 
-def test_a_level_that_somebody_set_for_the_logs_of_httpcore_stays() -> None:
+def test_a_level_that_somebody_set_for_the_logs_of_httpcore_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     logger = logging.getLogger("httpcore")
     before = logger.level
     logger.setLevel(logging.INFO)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
-    client_of("http://127.0.0.1:1")
+    client_of("https://api.test.invalid")
 
     assert logger.level == logging.INFO
     logger.setLevel(before)

@@ -6,11 +6,13 @@ import asyncio
 import gzip
 import json
 import socket
+import ssl
 import struct
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +20,7 @@ from dispatcher.client import Client
 from dispatcher.model import Cause, Evidence, NoReply, Reply, Verdict
 from dispatcher.policy import judge
 
+PEM = Path(__file__).with_name("localhost.pem")
 KEY = "canary-4f1d0a7be2"
 CALL = b'{"contact_id": "c-1", "agent_id": "a-1", "from_number_id": "n-1"}'
 ANSWER = json.dumps({"statusCode": 201, "data": {"call_id": "call-1", "agent_id": "a-1"}}).encode()
@@ -84,15 +87,21 @@ class Server:
             self.closed.set()
 
 
+Served = AbstractAsyncContextManager[tuple[Server, str]]
+Serving = Callable[..., Served]
+
+
 @asynccontextmanager
-async def serving(*scripts: Script) -> AsyncIterator[tuple[Server, str]]:
+async def serving_plainly(
+    *scripts: Script, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Server, str]]:
     server = Server(scripts)
     tasks: list[asyncio.Task[None]] = []
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.append(asyncio.create_task(server.serve(reader, writer)))
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     port = listener.sockets[0].getsockname()[1]
     try:
         yield server, f"http://127.0.0.1:{port}"
@@ -100,6 +109,31 @@ async def serving(*scripts: Script) -> AsyncIterator[tuple[Server, str]]:
         server.over.set()
         listener.close()
         await asyncio.gather(*tasks)
+
+
+@pytest.fixture(params=["direct", "over TLS", "through a proxy"])
+def serving(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Serving:
+    """A server that is the API, the API over TLS, or the proxy before it."""
+
+    def direct(*scripts: Script) -> Served:
+        return serving_plainly(*scripts)
+
+    @asynccontextmanager
+    async def over_tls(*scripts: Script) -> AsyncIterator[tuple[Server, str]]:
+        monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(PEM)
+        async with serving_plainly(*scripts, tls=tls) as (server, url):
+            yield server, url.replace("http:", "https:")
+
+    @asynccontextmanager
+    async def through_a_proxy(*scripts: Script) -> AsyncIterator[tuple[Server, str]]:
+        async with serving_plainly(*scripts) as (server, url):
+            monkeypatch.setenv("HTTP_PROXY", url)
+            yield server, "http://api.test.invalid"
+
+    ways = {"direct": direct, "over TLS": over_tls, "through a proxy": through_a_proxy}
+    return ways[request.param]
 
 
 def client_of(url: str, *, connect: float = 20, answer: float = 20) -> Client:
@@ -230,7 +264,7 @@ ON_ANY_CONNECTION: dict[str, tuple[Script, tuple[Verdict, str], float]] = {
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("name", ON_ANY_CONNECTION)
 def test_a_fault_has_its_verdict_and_nothing_is_sent_twice(
-    name: str, *, reused: bool, caplog: pytest.LogCaptureFixture
+    name: str, *, reused: bool, serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     script, expected, deadline = ON_ANY_CONNECTION[name]
 
@@ -259,7 +293,7 @@ def test_a_fault_has_its_verdict_and_nothing_is_sent_twice(
 
 
 @pytest.mark.parametrize("script", [resets_at_once, closes_at_once], ids=["reset", "close"])
-def test_a_connection_ended_on_accept_is_uncertain(script: Script) -> None:
+def test_a_connection_ended_on_accept_is_uncertain(script: Script, serving: Serving) -> None:
     async def scene() -> Reply | NoReply:
         async with serving(script) as (_, url), client_of(url) as client:
             return await client.place(CALL)
@@ -271,7 +305,9 @@ def test_a_connection_ended_on_accept_is_uncertain(script: Script) -> None:
 
 
 @pytest.mark.parametrize("then", ["close", "reset"])
-def test_a_large_request_refused_early_is_rejected_or_uncertain_but_never_unsent(then: str) -> None:
+def test_a_large_request_refused_early_is_rejected_or_uncertain_but_never_unsent(
+    then: str, serving: Serving
+) -> None:
     async def script(peer: Peer) -> None:
         await peer.reader.readuntil(b"\r\n\r\n")
         peer.writer.write(http(413))
@@ -287,9 +323,12 @@ def test_a_large_request_refused_early_is_rejected_or_uncertain_but_never_unsent
     assert judgement.verdict in (Verdict.REJECTED, Verdict.UNCERTAIN)
 
 
-def test_an_answer_reset_on_its_way_is_uncertain() -> None:
+def test_an_answer_reset_on_its_way_is_uncertain(serving: Serving) -> None:
     async def scene() -> Reply | NoReply:
-        async with serving(says(CUT + b"{", then="reset")) as (_, url), client_of(url) as client:
+        async with (
+            serving(says(CUT + b"{", then="reset")) as (_, url),
+            client_of(url) as client,
+        ):
             return await client.place(CALL)
 
     judgement = judge(asyncio.run(scene()), contact_hash_sent="c-1", contact_hash_of=str)
@@ -300,13 +339,13 @@ def test_an_answer_reset_on_its_way_is_uncertain() -> None:
 
 
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
-def test_every_status_comes_back_as_it_is(*, reused: bool) -> None:
+def test_every_status_comes_back_as_it_is(*, reused: bool, serving: Serving) -> None:
     statuses = range(200, 600)
 
     async def script(peer: Peer) -> None:
         while True:
-            path = (await peer.read()).split(b" ")[1]
-            status = int(path[1:4])
+            address = (await peer.read()).split(b" ")[1]
+            status = int(address[-3:])
             has_body = status not in (204, 304)
             extra = () if reused else ("Connection: close",)
             peer.writer.write(http(status, b"{}" if has_body else b"", *extra))
@@ -343,7 +382,7 @@ MALFORMED = {
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 @pytest.mark.parametrize("name", MALFORMED)
 def test_a_success_without_an_id_is_uncertain_and_its_bytes_are_kept(
-    name: str, *, reused: bool
+    name: str, *, reused: bool, serving: Serving
 ) -> None:
     async def script(peer: Peer) -> None:
         if reused:
@@ -364,7 +403,9 @@ def test_a_success_without_an_id_is_uncertain_and_its_bytes_are_kept(
     assert (judgement.verdict, judgement.code) == NO_ID
 
 
-def test_an_idle_connection_that_the_server_closed_costs_no_uncertain_call() -> None:
+def test_an_idle_connection_that_the_server_closed_costs_no_uncertain_call(
+    serving: Serving,
+) -> None:
     async def scene() -> tuple[list[Reply | NoReply], int]:
         results = []
         async with serving(says(GOOD)) as (server, url), client_of(url) as client:
@@ -390,12 +431,13 @@ class Clock:
 
 @pytest.mark.parametrize(("idle", "connections"), [(3.9, 1), (4.1, 2)], ids=["3.9 s", "4.1 s"])
 def test_an_idle_connection_is_left_before_common_servers_drop_it(
-    idle: float, connections: int, monkeypatch: pytest.MonkeyPatch
+    idle: float, connections: int, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
     monkeypatch.setattr("httpcore._async.http11.time", clock)
 
     async def scene() -> int:
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", clock.monotonic)
         async with serving(good) as (server, url), client_of(url) as client:
             await client.place(CALL)
             clock.now += idle
@@ -406,7 +448,7 @@ def test_an_idle_connection_is_left_before_common_servers_drop_it(
 
 
 def test_a_server_that_repeats_the_key_does_not_bring_it_into_reply_or_log(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, serving: Serving
 ) -> None:
     echo = http(400, f'{{"message": "bad {KEY}"}}'.encode(), f"Retry-After: {KEY}")
 
@@ -422,7 +464,7 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_into_reply_or_log(
     assert KEY not in caplog.text + repr(result)
 
 
-def test_the_headers_that_matter_come_back() -> None:
+def test_the_headers_that_matter_come_back(serving: Serving) -> None:
     answer = http(
         429,
         b"{}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from collections.abc import Mapping
 from typing import Self
@@ -10,8 +9,9 @@ from urllib.parse import quote
 
 import httpx
 
-from dispatcher import __version__
+from dispatcher.client.deadline import Deadline
 from dispatcher.client.exchange import Exchange
+from dispatcher.client.requests import Requests
 from dispatcher.client.route import route_to
 from dispatcher.client.secret import ApiKey
 from dispatcher.model import NoReply, Reply
@@ -45,13 +45,15 @@ class Client:
             api_key: Visible ASCII.
             connect_timeout_seconds: From the start to the first byte sent.
             answer_timeout_seconds: From the first byte sent to the last byte read.
-            transport: Instead of httpx's own, with its own proxy and TLS.
+            transport: Instead of our own; it tells its steps through the ``trace`` extension.
 
         Raises:
             UsageProblem: Key, address, proxy or certificates cannot be used; the key is not shown.
         """
         self._key = ApiKey(api_key)
         self._route = route_to(base_url, transport)
+        self._requests = Requests(self._route.base, self._key)
+        self._deadline = Deadline()
         self._connect_seconds = connect_timeout_seconds
         self._answer_seconds = answer_timeout_seconds
         self._calls_url = self._url(CALLS_PATH)  # once: reading an address costs as much as sending
@@ -67,6 +69,7 @@ class Client:
         error: BaseException | None,
         trace: types.TracebackType | None,
     ) -> None:
+        self._deadline.close()
         await self._route.transport.__aexit__(kind, error, trace)
 
     async def place(self, body: bytes) -> Reply | NoReply:
@@ -76,7 +79,7 @@ class Client:
         Args:
             body: The request as JSON.
         """
-        return await self._send("POST", self._calls_url, body)
+        return await self._send(self._requests.post(self._calls_url, body))
 
     async def look(self, path: str, query: Mapping[str, str] = _NO_QUERY) -> Reply | NoReply:
         """
@@ -87,7 +90,7 @@ class Client:
             query: Names and values.
         """
         url = self._url(quote(path, safe="/"))
-        return await self._send("GET", url.copy_merge_params(query) if query else url, b"")
+        return await self._send(self._requests.get(url.copy_merge_params(query) if query else url))
 
     def abort(self) -> None:
         """End the request in flight now, if there is one, as cancelled or with a cut reply."""
@@ -98,39 +101,16 @@ class Client:
         base = self._route.base
         return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode("ascii"))
 
-    async def _send(self, method: str, url: httpx.URL, body: bytes) -> Reply | NoReply:
+    async def _send(self, request: httpx.Request) -> Reply | NoReply:
         exchange = Exchange(
             peer=self._route.peer,
             connect_seconds=self._connect_seconds,
             answer_seconds=self._answer_seconds,
+            deadline=self._deadline,
         )
         self._exchange = exchange
         try:
-            request = httpx.Request(method, url, headers=self._headers(body), content=body)
             result = await exchange.carry_out(self._route.transport, request)
         finally:
             self._exchange = None
-        return self._without_key(result)
-
-    def _headers(self, body: bytes) -> list[tuple[bytes, bytes]]:
-        headers = [
-            (b"accept", b"application/json"),
-            (b"accept-encoding", b"identity"),
-            (b"user-agent", f"contactship-dispatcher/{__version__}".encode("ascii")),
-            (b"x-api-key", self._key.header()),
-        ]
-        return [*headers, (b"content-type", b"application/json")] if body else headers
-
-    def _without_key(self, result: Reply | NoReply) -> Reply | NoReply:
-        if isinstance(result, NoReply):
-            return result
-        hide = self._key.hidden_in_text
-        return dataclasses.replace(
-            result,
-            body=self._key.hidden_in(result.body),
-            content_type=hide(result.content_type),
-            retry_after=hide(result.retry_after),
-            limit=hide(result.limit),
-            remaining=hide(result.remaining),
-            reset=hide(result.reset),
-        )
+        return self._key.hidden_in(result) if isinstance(result, Reply) else result

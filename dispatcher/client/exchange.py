@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import zlib
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
 
 import httpx
 
+from dispatcher.client.deadline import Deadline
 from dispatcher.client.faults import NETWORK_FAULTS, explain
 from dispatcher.model import Cause, Evidence, NoReply, Reply
 
 _SEND_BEGINS = frozenset(
     ("http11.send_request_headers.started", "http2.send_request_headers.started")
 )
-_CONNECTED = "connection.connect_tcp.complete"
+_TOLD_HEADERS = frozenset(
+    (
+        b"content-encoding",
+        b"content-type",
+        b"retry-after",
+        b"x-ratelimit-limit",
+        b"x-ratelimit-remaining",
+        b"x-ratelimit-reset",
+    )
+)
 _LONGEST_BODY = 2**20
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
-
-
-@runtime_checkable
-class _Closable(Protocol):
-    async def aclose(self) -> None: ...
 
 
 class Exchange:
@@ -31,21 +34,22 @@ class Exchange:
     Carries out one request.
 
     The transport tells its steps through httpcore's ``trace`` extension. Nothing of our request
-    has left when it told at least one step but not that it began to send ours: a proxy's CONNECT
-    is a request too, and not ours. httpcore never sends again what it began to send.
+    has left when it told at least one step but not that it began to send. No transport sends
+    again what it began to send.
     """
 
-    def __init__(self, *, peer: str, connect_seconds: float, answer_seconds: float) -> None:
+    def __init__(
+        self, *, peer: str, connect_seconds: float, answer_seconds: float, deadline: Deadline
+    ) -> None:
         self._peer = peer
         self._connect_seconds = connect_seconds
         self._answer_seconds = answer_seconds
-        self._deadline = asyncio.timeout(connect_seconds + answer_seconds)
+        self._deadline = deadline
         self._has_report = False
         self._began = False
         self._aborted = False
-        self._connecting: _Closable | None = None
         self._head: httpx.Response | None = None
-        self._body = bytearray()
+        self._body: list[bytes] = []
         self._complete = False
 
     async def carry_out(
@@ -55,12 +59,11 @@ class Exchange:
         request.extensions["trace"] = self._on_trace
         fault: BaseException | None = None
         try:
-            async with self._deadline:
+            with self._deadline:
+                self._end_within(self._connect_seconds + self._answer_seconds)
                 await self._send_and_read(transport, request)
         except NETWORK_FAULTS as error:
             fault = error
-        finally:
-            await self._leave_connecting()
         return self._no_reply(fault) if self._head is None else self._reply(self._head)
 
     def abort(self) -> None:
@@ -71,55 +74,45 @@ class Exchange:
     async def _send_and_read(
         self, transport: httpx.AsyncBaseTransport, request: httpx.Request
     ) -> None:
-        response = await transport.handle_async_request(request)
-        self._head = response
-        stream = response.stream
+        self._head = await transport.handle_async_request(request)
+        stream = self._head.stream
+        if not isinstance(stream, httpx.AsyncByteStream):
+            raise TypeError("the transport is not for asyncio")
         try:
-            if not isinstance(stream, httpx.AsyncByteStream):
-                raise TypeError("the transport is not for asyncio")
-            async for chunk in stream:
-                self._body += chunk
-                if len(self._body) > _LONGEST_BODY:
+            length = 0
+            async for piece in stream:
+                self._body.append(piece)
+                length += len(piece)
+                if length > _LONGEST_BODY:
                     return
             self._complete = True
         finally:
-            await response.aclose()
+            await stream.aclose()
 
     async def _on_trace(self, step: str, details: Mapping[str, object]) -> None:
-        if not self._has_report:
-            self._has_report = True
-            self._end_within(self._connect_seconds)
-        stream = details.get("return_value") if step == _CONNECTED else None
-        if isinstance(stream, _Closable):
-            self._connecting = stream
-        if step in _SEND_BEGINS and _method(details) != b"CONNECT":
+        del details
+        if step in _SEND_BEGINS:
             self._began = True
             self._end_within(self._answer_seconds)
-
-    async def _leave_connecting(self) -> None:
-        # httpcore forgets the socket when it is cancelled within a TLS handshake.
-        if self._connecting is not None and not self._began:
-            await self._connecting.aclose()
+        elif not self._has_report:
+            self._end_within(self._connect_seconds)
+        self._has_report = True
 
     def _end_within(self, seconds: float) -> None:
-        # A deadline that has passed, or an abort, stands.
-        if not self._deadline.expired():
-            wait = 0.0 if self._aborted else seconds
-            self._deadline.reschedule(asyncio.get_running_loop().time() + wait)
+        self._deadline.move(0.0 if self._aborted else seconds)
 
     def _reply(self, head: httpx.Response) -> Reply:
-        headers = head.headers
-        coding = headers.get("content-encoding", "").strip().lower()
-        body, is_whole = _decoded(bytes(self._body), coding)
+        told = _told_headers(head)
+        body, is_whole = _decoded(b"".join(self._body), told.get(b"content-encoding", ""))
         return Reply(
             status=head.status_code,
             body=body[:_LONGEST_BODY],
             complete=self._complete and is_whole,
-            content_type=headers.get("content-type", ""),
-            retry_after=headers.get("retry-after", ""),
-            limit=headers.get("x-ratelimit-limit", ""),
-            remaining=headers.get("x-ratelimit-remaining", ""),
-            reset=headers.get("x-ratelimit-reset", ""),
+            content_type=told.get(b"content-type", ""),
+            retry_after=told.get(b"retry-after", ""),
+            limit=told.get(b"x-ratelimit-limit", ""),
+            remaining=told.get(b"x-ratelimit-remaining", ""),
+            reset=told.get(b"x-ratelimit-reset", ""),
         )
 
     def _no_reply(self, fault: BaseException | None) -> NoReply:
@@ -131,7 +124,7 @@ class Exchange:
             return NoReply(
                 evidence=evidence, cause=Cause.CANCELLED, message="stopped before an answer came"
             )
-        if self._deadline.expired():
+        if self._deadline.has_passed:
             return self._too_late(evidence, has_left=has_left)
         return NoReply(
             evidence=evidence,
@@ -147,14 +140,19 @@ class Exchange:
         return NoReply(evidence=evidence, cause=Cause.UNREACHABLE, message=message)
 
 
-def _method(details: Mapping[str, object]) -> bytes:
-    method = getattr(details.get("request"), "method", b"")
-    return method if isinstance(method, bytes) else b""
+def _told_headers(head: httpx.Response) -> dict[bytes, str]:
+    """The headers that matter; the values of one given more than once are joined."""
+    told: dict[bytes, str] = {}
+    for written, value in head.headers.raw:
+        if (name := written.lower()) in _TOLD_HEADERS:
+            text = value.decode("utf-8", "replace")
+            told[name] = f"{told[name]}, {text}" if name in told else text
+    return told
 
 
 def _decoded(body: bytes, coding: str) -> tuple[bytes, bool]:
     """The body unpacked as far as possible, although we ask for none to be packed."""
-    if coding not in ("gzip", "x-gzip", "deflate"):
+    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
         return body, True
     unpacker = zlib.decompressobj(_GZIP_OR_ZLIB)
     try:

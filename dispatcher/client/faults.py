@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-import anyio
 import httpx
 
 NETWORK_FAULTS: tuple[type[Exception], ...] = (
@@ -15,9 +14,6 @@ NETWORK_FAULTS: tuple[type[Exception], ...] = (
     OSError,  # with it ssl.SSLError, socket.gaierror and TimeoutError
     EOFError,
     UnicodeError,  # a host name that cannot be written as one
-    anyio.BrokenResourceError,
-    anyio.ClosedResourceError,
-    anyio.EndOfStream,
 )
 """What a transport may raise because of the network; anything else is a bug."""
 
@@ -30,6 +26,7 @@ _TOLD: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLError, "TLS: no secure connection with {peer}: {detail}"),
     (httpx.ProxyError, "the proxy {peer} did not let the request through: {detail}"),
     (httpx.RemoteProtocolError, "{detail}"),
+    (httpx.ConnectError, "no connection with {peer}"),
 )
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 _DEEPEST = 12

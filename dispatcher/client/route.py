@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import ssl
 import urllib.request
@@ -12,14 +11,13 @@ from ipaddress import ip_address
 
 import httpx
 
+from dispatcher.client.direct import DirectTransport
+from dispatcher.client.proxied import ProxiedTransport
 from dispatcher.errors import UsageProblem
 
 # Common servers drop an idle connection after 5 s; a request sent into one that is being
 # dropped could not be told from one that was received.
 _IDLE_SECONDS = 4.0
-_ONE_CONNECTION = httpx.Limits(
-    max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +49,14 @@ def route_to(base_url: str, transport: httpx.AsyncBaseTransport | None) -> Route
     base = _address(base_url)
     proxy = None if transport else _proxy_for(base)
     if transport is None:
-        _quieten()
-        transport = httpx.AsyncHTTPTransport(
-            verify=_tls_for(base), limits=_ONE_CONNECTION, proxy=proxy
-        )
+        transport = _transport(proxy, _tls_for(base))
     return Route(base=base, peer=_peer(proxy.url if proxy else base), transport=transport)
 
 
-def _quieten() -> None:
-    # At DEBUG httpcore logs the headers of every answer, and a server may repeat the key in one.
-    logger = logging.getLogger("httpcore")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.WARNING)
+def _transport(proxy: httpx.Proxy | None, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
+    if proxy is None:
+        return DirectTransport(tls=tls, idle_seconds=_IDLE_SECONDS)
+    return ProxiedTransport(proxy=proxy, tls=tls, idle_seconds=_IDLE_SECONDS)
 
 
 def _address(text: str) -> httpx.URL:
@@ -91,12 +85,14 @@ def _tls_for(base: httpx.URL) -> ssl.SSLContext:
 @functools.lru_cache(maxsize=4)  # reading the certificates costs 20 ms, and every worker asks
 def _certificates(file: str, folder: str) -> ssl.SSLContext:
     try:
-        return httpx.create_ssl_context()
+        tls = httpx.create_ssl_context()
     except OSError:
         raise UsageProblem(
             f"the certificates in {file or folder} cannot be read",
             hint="correct SSL_CERT_FILE or SSL_CERT_DIR",
         ) from None
+    tls.set_alpn_protocols(["http/1.1"])
+    return tls
 
 
 def _proxy_for(base: httpx.URL) -> httpx.Proxy | None:

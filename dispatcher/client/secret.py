@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from dispatcher.errors import UsageProblem
+from dispatcher.model import Reply
 
 _FIRST_VISIBLE, _LAST_VISIBLE = "!", "~"
 _SHORTEST_TO_HIDE = 8  # replacing a shorter text could damage an answer
@@ -17,7 +20,7 @@ class ApiKey:
         UsageProblem: The key is empty or cannot stand in a header.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_bytes", "_text")
 
     def __init__(self, text: str) -> None:
         if not text or not all(_FIRST_VISIBLE <= letter <= _LAST_VISIBLE for letter in text):
@@ -26,22 +29,33 @@ class ApiKey:
                 hint="set CONTACTSHIP_API_KEY again; copying often adds a space, quote or newline",
             )
         self._text = text
+        self._bytes = text.encode("ascii")
 
     def __repr__(self) -> str:
         return "ApiKey()"
 
     def header(self) -> bytes:
         """The header's value."""
-        return self._text.encode("ascii")
+        return self._bytes
 
-    def hidden_in(self, body: bytes) -> bytes:
-        """*body* without the key, should a server repeat it."""
-        if len(self._text) < _SHORTEST_TO_HIDE:
-            return body
-        return body.replace(self.header(), _SHOWN.encode("ascii"))
+    def hidden_in(self, reply: Reply) -> Reply:
+        """*reply* without the key, should a server repeat it."""
+        if len(self._text) < _SHORTEST_TO_HIDE or not self._is_in(reply):
+            return reply
+        hide = self._hidden
+        return dataclasses.replace(
+            reply,
+            body=reply.body.replace(self._bytes, _SHOWN.encode("ascii")),
+            content_type=hide(reply.content_type),
+            retry_after=hide(reply.retry_after),
+            limit=hide(reply.limit),
+            remaining=hide(reply.remaining),
+            reset=hide(reply.reset),
+        )
 
-    def hidden_in_text(self, text: str) -> str:
-        """*text* without the key."""
-        if len(self._text) < _SHORTEST_TO_HIDE:
-            return text
+    def _is_in(self, reply: Reply) -> bool:
+        texts = (reply.content_type, reply.retry_after, reply.limit, reply.remaining, reply.reset)
+        return self._bytes in reply.body or self._text in "\n".join(texts)
+
+    def _hidden(self, text: str) -> str:
         return text.replace(self._text, _SHOWN)

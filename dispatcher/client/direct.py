@@ -1,0 +1,89 @@
+"""The transport that talks to the API itself: HTTP/1.1 over one connection."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+
+import httpx
+
+from dispatcher.client.connection import Connection, connect
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class DirectTransport(httpx.AsyncBaseTransport):
+    """
+    Sends one request at a time, and none of them twice.
+
+    Tells its steps through the ``trace`` extension in httpcore's words.
+    """
+
+    def __init__(self, *, tls: ssl.SSLContext, idle_seconds: float) -> None:
+        """
+        Open nothing yet.
+
+        Args:
+            tls: For https.
+            idle_seconds: A connection that was idle for longer is left.
+        """
+        self._tls = tls
+        self._idle_seconds = idle_seconds
+        self._connection: Connection | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """
+        Send *request*, which says its own length, and read the head of the answer.
+
+        Raises:
+            httpx.TransportError: It could not be sent, or no answer came.
+        """
+        trace = request.extensions["trace"]
+        connection = self._connection
+        if connection is None or not connection.may_carry(self._idle_seconds):
+            await self.aclose()
+            await trace("connection.connect_tcp.started", {})
+            connection = self._connection = await self._open(request.url)
+        await trace("http11.send_request_headers.started", {"request": request})
+        connection.send(_as_bytes(request))
+        await trace("http11.send_request_body.complete", {"request": request})
+        try:
+            await connection.read_head()
+        except BaseException:
+            connection.abort()
+            raise
+        answer = connection.answer
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(connection))
+
+    async def aclose(self) -> None:
+        """Leave the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _open(self, url: httpx.URL) -> Connection:
+        tls = self._tls if url.scheme == "https" else None
+        host = url.raw_host.decode("ascii")
+        return await connect(host, url.port or _PORTS[url.scheme], tls)
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if piece := await self._connection.read_body():
+            return piece
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self._connection.release()
+
+
+def _as_bytes(request: httpx.Request) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%b: %b" % header for header in request.headers.raw]
+    return b"\r\n".join((*lines, b"", request.content))

@@ -11,7 +11,6 @@ import httpx
 
 from dispatcher.client.answer import AnswerReader
 
-_NEXT_ADDRESS_SECONDS = 0.25  # RFC 8305: while one address of a name is slow, another is tried
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
 
@@ -150,25 +149,6 @@ class Connection(asyncio.Protocol):
             self._break(_lost_by(error))
         self._watch.close()
         self._gone.set_result(None)
-
-
-async def connect(host: str, port: int, tls: ssl.SSLContext | None) -> Connection:
-    """
-    Connect with a host, over TLS if it is given.
-
-    Raises:
-        httpx.ConnectError: No such name, nobody there, or no trust.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        _, connection = await loop.create_connection(
-            Connection, host, port, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
-        )
-        if tls is not None:
-            await connection.secure(host, tls)
-    except (OSError, UnicodeError) as error:  # the latter for a name that cannot be one
-        raise httpx.ConnectError("no connection") from error
-    return connection
 
 
 def _lost_by(error: Exception) -> httpx.ReadError:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 
 import httpx
 
-from dispatcher.client.connection import Connection, connect
+from dispatcher.client.connecting import connect
+from dispatcher.client.connection import Connection
 
-_PORTS = {"http": 80, "https": 443}
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 
 
 class DirectTransport(httpx.AsyncBaseTransport):
@@ -19,12 +20,12 @@ class DirectTransport(httpx.AsyncBaseTransport):
     Tells its steps through the ``trace`` extension in httpcore's words.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext, idle_seconds: float) -> None:
+    def __init__(self, *, tls: ssl.SSLContext | None, idle_seconds: float) -> None:
         """
         Open nothing yet.
 
         Args:
-            tls: For https.
+            tls: With which certificates to speak TLS, or None to speak none.
             idle_seconds: A connection that was idle for longer is left.
         """
         self._tls = tls
@@ -43,7 +44,7 @@ class DirectTransport(httpx.AsyncBaseTransport):
         if connection is None or not connection.may_carry(self._idle_seconds):
             await self.aclose()
             await trace("connection.connect_tcp.started", {})
-            connection = self._connection = await self._open(request.url)
+            connection = self._connection = await self._connect(request.url)
         await trace("http11.send_request_headers.started", {"request": request})
         connection.send(_as_bytes(request))
         await trace("http11.send_request_body.complete", {"request": request})
@@ -61,10 +62,9 @@ class DirectTransport(httpx.AsyncBaseTransport):
         if connection is not None:
             await connection.close()
 
-    async def _open(self, url: httpx.URL) -> Connection:
-        tls = self._tls if url.scheme == "https" else None
-        host = url.raw_host.decode("ascii")
-        return await connect(host, url.port or _PORTS[url.scheme], tls)
+    async def _connect(self, url: httpx.URL) -> Connection:
+        port = url.port or (_HTTP_PORT if self._tls is None else _HTTPS_PORT)
+        return await connect(url.raw_host.decode("ascii"), port, self._tls)
 
 
 class _Body(httpx.AsyncByteStream):

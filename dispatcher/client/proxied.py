@@ -26,19 +26,22 @@ class ProxiedTransport(httpx.AsyncBaseTransport):
     it is no request of ours.
     """
 
-    def __init__(self, *, proxy: httpx.Proxy, tls: ssl.SSLContext, idle_seconds: float) -> None:
+    def __init__(
+        self, *, proxy: httpx.Proxy, tls: ssl.SSLContext | None, idle_seconds: float
+    ) -> None:
         """
         Open nothing yet.
 
         Args:
             proxy: The proxy.
-            tls: For https.
+            tls: With which certificates to speak TLS, or None for an API without.
             idle_seconds: A connection that was idle for longer is left.
         """
         _quieten()
         one = httpx.Limits(
             max_connections=1, max_keepalive_connections=1, keepalive_expiry=idle_seconds
         )
+        tls = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and quick to make
         self._inner = httpx.AsyncHTTPTransport(verify=tls, limits=one, proxy=proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

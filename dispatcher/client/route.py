@@ -53,7 +53,7 @@ def route_to(base_url: str, transport: httpx.AsyncBaseTransport | None) -> Route
     return Route(base=base, peer=_peer(proxy.url if proxy else base), transport=transport)
 
 
-def _transport(proxy: httpx.Proxy | None, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
+def _transport(proxy: httpx.Proxy | None, tls: ssl.SSLContext | None) -> httpx.AsyncBaseTransport:
     if proxy is None:
         return DirectTransport(tls=tls, idle_seconds=_IDLE_SECONDS)
     return ProxiedTransport(proxy=proxy, tls=tls, idle_seconds=_IDLE_SECONDS)
@@ -76,9 +76,9 @@ def _peer(url: httpx.URL) -> str:
     return f"{url.host}:{url.port}" if url.port else url.host
 
 
-def _tls_for(base: httpx.URL) -> ssl.SSLContext:
+def _tls_for(base: httpx.URL) -> ssl.SSLContext | None:
     if base.scheme == "http":
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used, and quick to make
+        return None
     return _certificates(os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", ""))
 
 

@@ -138,7 +138,7 @@ def _begin_attempts(
             marked.call,
             marked.attempt,
             seconds(wish.at),
-            packer_for(connection, marked.campaign_id).pack(wish.body),
+            packer_for(connection, marked.campaign_id).pack_body(wish.body),
             fingerprint(wish.request_digest),
         )
         for wish, marked in granted

@@ -3,50 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, not_, select, update
+from sqlalchemy import BindParameter, Connection, Update, bindparam, insert, not_, select, update
 
-from dispatcher.ledger.many import run_many
 from dispatcher.ledger.packing import Packer, fingerprint
-from dispatcher.ledger.schema import attempts, calls
+from dispatcher.ledger.prepared import Prepared, PreparedForSome
+from dispatcher.ledger.schema import attempts, calls, spelled
 from dispatcher.ledger.standing import BEING_CALLED, LEFT_ALONE, recent_from
 from dispatcher.ledger.storage import seconds
 from dispatcher.model import CallState, Mark, MarkRefusal
 
-_MARK = (
-    update(calls)
-    .where(
-        calls.c.key.in_(bindparam("keys", expanding=True)),
-        calls.c.state == bindparam("old"),
-        not_(LEFT_ALONE),
-    )
-    .values(
-        state=CallState.SENDING,
-        attempts=calls.c.attempts + 1,
-        sent_at=bindparam("now"),
-        due_at=bindparam("now"),
-    )
-    .returning(calls.c.key, calls.c.id, calls.c.attempts, calls.c.campaign_id)
-)
-_SET_TIMES = (
-    update(calls)
-    .where(calls.c.id == bindparam("call"))
-    .values(sent_at=bindparam("at"), due_at=bindparam("due"))
-)
-_NEW_ATTEMPT = insert(attempts)
-_STANDING = select(calls.c.key, calls.c.state, BEING_CALLED).where(
-    calls.c.key.in_(bindparam("keys", expanding=True))
-)
-
-_LEAVABLE = frozenset({CallState.PENDING, CallState.FAILED, CallState.REJECTED})
+_AT_ONCE_SECONDS = 0.25  # a request may begin so long after its mark anyway
 
 
 class _Marked(NamedTuple):
+    key: bytes
     call: int
     attempt: int
     campaign_id: int
+
+
+def _marking(old: CallState) -> PreparedForSome[_Marked]:
+    def statement(keys: Sequence[BindParameter[object]]) -> Update:
+        return (
+            update(calls)
+            .where(calls.c.key.in_(keys), calls.c.state == spelled(old), not_(LEFT_ALONE))
+            .values(
+                state=spelled(CallState.SENDING),
+                attempts=calls.c.attempts + spelled(1),
+                sent_at=bindparam("now"),
+                due_at=bindparam("now"),
+            )
+            .returning(calls.c.key, calls.c.id, calls.c.attempts, calls.c.campaign_id)
+        )
+
+    return PreparedForSome(statement, ["now", "recent_from"], row=_Marked._make)
+
+
+_MARK = {
+    state: _marking(state) for state in (CallState.PENDING, CallState.FAILED, CallState.REJECTED)
+}
+_SET_TIMES = Prepared(
+    update(calls)
+    .where(calls.c.id == bindparam("call"))
+    .values(sent_at=bindparam("at"), due_at=bindparam("due")),
+    ["call", "at", "due"],
+)
+_NEW_ATTEMPT = Prepared(
+    insert(attempts), ["call", "number", "started_at", "body", "request_digest"]
+)
+_STANDING = select(calls.c.key, calls.c.state, BEING_CALLED).where(
+    calls.c.key.in_(bindparam("keys", expanding=True))
+)
 
 
 def mark(
@@ -71,7 +80,7 @@ def mark(
     if not marks:
         return []
     wished = _one_per_contact(marks)
-    now = min(wish.at for wish in marks)
+    now = seconds(min(wish.at for wish in marks))
     judged_at = min(wish.judged_at or wish.at for wish in marks)
     recent = recent_from(judged_at, repeat_after_hours)
     marked = _marked(connection, list(wished.values()), now, recent)
@@ -95,37 +104,28 @@ def _one_per_contact(marks: Sequence[Mark]) -> dict[int, Mark]:
 
 
 def _marked(
-    connection: Connection, wished: Sequence[Mark], now: datetime, recent: float
+    connection: Connection, wished: Sequence[Mark], now: float, recent: float
 ) -> dict[str, _Marked]:
     keys: dict[CallState, list[bytes]] = {}
     for wish in wished:
-        if wish.state not in _LEAVABLE:
+        if wish.state not in _MARK:
             raise ValueError(f"a call that is {wish.state} is never sent again")
         keys.setdefault(wish.state, []).append(bytes.fromhex(wish.key))
-    marked: dict[str, _Marked] = {}
-    for state, some in keys.items():
-        rows = connection.execute(
-            _MARK,
-            {
-                "keys": some,
-                "old": state,
-                "now": seconds(now),
-                "recent_from": recent,
-            },
-        ).all()
-        marked |= {key.hex(): _Marked(*rest) for key, *rest in rows}
-    return marked
+    return {
+        marked.key.hex(): marked
+        for state, some in keys.items()
+        for marked in _MARK[state].run(connection, some, now, recent)
+    }
 
 
-def _set_times(
-    connection: Connection, granted: Sequence[tuple[Mark, _Marked]], now: datetime
-) -> None:
+def _set_times(connection: Connection, granted: Sequence[tuple[Mark, _Marked]], now: float) -> None:
+    """Correct the times of the calls that were not marked just now, or ring later."""
     times = [
-        {"call": marked.call, "at": seconds(wish.at), "due": seconds(wish.due_at)}
+        (marked.call, seconds(wish.at), due_at)
         for wish, marked in granted
-        if wish.at != now or wish.due_at != now
+        if (due_at := seconds(wish.due_at)) - now > _AT_ONCE_SECONDS
     ]
-    run_many(connection, _SET_TIMES, times)
+    _SET_TIMES.run(connection, times)
 
 
 def _begin_attempts(
@@ -134,16 +134,16 @@ def _begin_attempts(
     packer_for: Callable[[Connection, int], Packer],
 ) -> None:
     begun = [
-        {
-            "call": marked.call,
-            "number": marked.attempt,
-            "started_at": seconds(wish.at),
-            "body": packer_for(connection, marked.campaign_id).pack(wish.body),
-            "request_digest": fingerprint(wish.request_digest),
-        }
+        (
+            marked.call,
+            marked.attempt,
+            seconds(wish.at),
+            packer_for(connection, marked.campaign_id).pack_body(wish.body),
+            fingerprint(wish.request_digest),
+        )
         for wish, marked in granted
     ]
-    run_many(connection, _NEW_ATTEMPT, begun)
+    _NEW_ATTEMPT.run(connection, begun)
 
 
 def _refusals(connection: Connection, keys: Sequence[str]) -> Callable[[Mark], MarkRefusal]:

@@ -6,49 +6,89 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from dispatcher.errors import StorageFailed
-from dispatcher.ledger.many import run_many
-from dispatcher.ledger.schema import attempts, calls
+from dispatcher.ledger.prepared import Prepared, PreparedForSome
+from dispatcher.ledger.schema import attempts, calls, spelled
 from dispatcher.ledger.storage import seconds
 from dispatcher.ledger.values import RecordedOutcome
 from dispatcher.model import CallState, Outcome, Withdrawal
 
-_STANDING = (
-    select(
-        calls.c.key,
-        calls.c.id,
-        calls.c.state,
-        calls.c.attempts,
-        calls.c.call_id,
-        calls.c.sent_at,
-        calls.c.due_at,
-    )
-    .where(calls.c.key.in_(bindparam("keys", expanding=True)))
-    .with_for_update()
+
+class _Call(NamedTuple):
+    key: bytes
+    number: int
+    state: str
+    attempts: int
+    call_id: str | None
+
+    def is_sending(self, attempt: int) -> bool:
+        return self.state == CallState.SENDING and self.attempts == attempt
+
+
+class _Owner(NamedTuple):
+    call_id: str
+    number: int
+
+
+class _Ended(NamedTuple):
+    """What the statements about an ended attempt take."""
+
+    call_number: int
+    attempt: int
+    counted: int
+    at: float
+    new_state: str
+    new_verdict: str
+    new_code: str
+    new_message: str
+    new_http_status: int
+    new_call_id: str
+    new_created_at: str
+    new_excerpt: str
+
+
+_STANDING = PreparedForSome(
+    lambda keys: (
+        select(calls.c.key, calls.c.id, calls.c.state, calls.c.attempts, calls.c.call_id)
+        .where(calls.c.key.in_(keys))
+        .with_for_update()
+    ),
+    row=_Call._make,
 )
-_OWNERS = select(calls.c.call_id, calls.c.id).where(
-    calls.c.call_id.in_(bindparam("call_ids", expanding=True))
+_OWNERS = PreparedForSome(
+    lambda call_ids: select(calls.c.call_id, calls.c.id).where(calls.c.call_id.in_(call_ids)),
+    row=_Owner._make,
 )
-_WHAT_IT_LED_TO: dict[str, BindParameter[object]] = {
+_WHAT_IT_LED_TO: dict[str, ColumnElement[object]] = {
     "state": bindparam("new_state"),
     "code": bindparam("new_code"),
     "message": bindparam("new_message"),
     "http_status": bindparam("new_http_status"),
-    "call_id": bindparam("new_call_id"),
+    "call_id": func.nullif(bindparam("new_call_id"), spelled("")),
     "created_at": bindparam("new_created_at"),
 }
-_SETTLE = (
+_SETTLE = Prepared(
     update(calls)
     .where(
         calls.c.id == bindparam("call_number"),
         calls.c.attempts == bindparam("attempt"),
-        calls.c.state == CallState.SENDING,
+        calls.c.state == spelled(CallState.SENDING),
     )
-    .values(_WHAT_IT_LED_TO)
+    .values(_WHAT_IT_LED_TO),
+    _Ended._fields,
 )
-_END_ATTEMPT = (
+_END_ATTEMPT = Prepared(
     update(attempts)
     .where(attempts.c.call == bindparam("call_number"), attempts.c.number == bindparam("attempt"))
     .values(
@@ -58,21 +98,23 @@ _END_ATTEMPT = (
         code=bindparam("new_code"),
         call_id=bindparam("new_call_id"),
         excerpt=bindparam("new_excerpt"),
-    )
+    ),
+    _Ended._fields,
 )
-_INSERT_ENDED = insert(attempts)
-_WIN = (
+_WIN = Prepared(
     update(calls)
-    .where(calls.c.id == bindparam("call_number"), calls.c.state != CallState.PLACED)
+    .where(calls.c.id == bindparam("call_number"), calls.c.state != spelled(CallState.PLACED))
     .values(
         _WHAT_IT_LED_TO
         | {
             "attempts": bindparam("counted"),
-            "sent_at": bindparam("sent"),
-            "due_at": bindparam("due"),
+            "sent_at": func.coalesce(calls.c.sent_at, bindparam("at")),
+            "due_at": func.coalesce(calls.c.due_at, bindparam("at")),
         }
-    )
+    ),
+    _Ended._fields,
 )
+_INSERT_ENDED = insert(attempts)
 _FLAG = (
     update(calls)
     .where(calls.c.id == bindparam("call_number"))
@@ -113,20 +155,6 @@ _SECOND_ID = (
     "the API reported two calls to this contact, the second as {}: check them in ContactShip"
 )
 
-_Values = dict[str, object]
-
-
-class _Call(NamedTuple):
-    number: int
-    state: str
-    attempts: int
-    call_id: str | None
-    sent_at: float | None
-    due_at: float | None
-
-    def is_sending(self, attempt: int) -> bool:
-        return self.state == CallState.SENDING and self.attempts == attempt
-
 
 def end(connection: Connection, work: Sequence[Outcome | Withdrawal]) -> list[RecordedOutcome]:
     """
@@ -162,14 +190,13 @@ class _Batch:
         self._items = items
         self._calls = _standing(connection, items)
         self._owners = _owners(connection, items)
-        self._settled: list[_Values] = []
-        self._ended: list[_Values] = []
+        self._ended: list[_Ended] = []
 
     def recorded(self) -> list[RecordedOutcome]:
         """Write all, and say what became of each."""
         answers = [self._record(item) for item in self._items]
-        run_many(self._connection, _SETTLE, self._settled)
-        run_many(self._connection, _END_ATTEMPT, self._ended)
+        _SETTLE.run(self._connection, self._ended)
+        _END_ATTEMPT.run(self._connection, self._ended)
         return answers
 
     def _record(self, item: Outcome | Withdrawal) -> RecordedOutcome:
@@ -184,7 +211,6 @@ class _Batch:
         if is_repeated:
             item = replace(item, code="repeated_call_id", message=_REPEATED_ID)
         if call.is_sending(item.attempt):
-            self._settled.append(_led_to(call, item) | {"attempt": item.attempt})
             self._ended.append(_ended(call, item))
             answer = RecordedOutcome.STORED
         else:
@@ -200,13 +226,14 @@ class _Batch:
         return len(owners) > 1
 
     def _record_late(self, call: _Call, item: Outcome) -> None:
-        known = self._connection.execute(_END_ATTEMPT, _ended(call, item)).rowcount
+        ended = [_ended(call, item)]
+        is_known = _END_ATTEMPT.run(self._connection, ended)
         if item.state is not CallState.PLACED:
             return
-        if not known:
+        if not is_known:
             self._connection.execute(_INSERT_ENDED, _whole_attempt(call, item))
         if call.state != CallState.PLACED:
-            self._connection.execute(_WIN, _led_to(call, item) | _counted(call, item))
+            _WIN.run(self._connection, ended)
         elif call.call_id != item.call_id:
             message = _SECOND_ID.format(item.call_id)
             self._connection.execute(_FLAG, _flag(call, "second_call_id", message))
@@ -228,46 +255,37 @@ class _Batch:
 
 
 def _standing(connection: Connection, items: Sequence[Outcome | Withdrawal]) -> dict[str, _Call]:
-    keys = [bytes.fromhex(item.key) for item in items]
-    rows = connection.execute(_STANDING, {"keys": keys})
-    return {key.hex(): _Call(*rest) for key, *rest in rows}
+    found = _STANDING.run(connection, [bytes.fromhex(item.key) for item in items])
+    return {call.key.hex(): call for call in found}
 
 
 def _owners(connection: Connection, items: Sequence[Outcome | Withdrawal]) -> dict[str, set[int]]:
     call_ids = [item.call_id for item in items if isinstance(item, Outcome) and item.call_id]
     owners: dict[str, set[int]] = {}
     if call_ids:
-        for call_id, number in connection.execute(_OWNERS, {"call_ids": call_ids}):
-            owners.setdefault(call_id, set()).add(number)
+        for owner in _OWNERS.run(connection, call_ids):
+            owners.setdefault(owner.call_id, set()).add(owner.number)
     return owners
 
 
-def _led_to(call: _Call, item: Outcome) -> _Values:
-    return {
-        "call_number": call.number,
-        "new_state": item.state.value,
-        "new_code": item.code,
-        "new_message": item.message,
-        "new_http_status": item.http_status,
-        "new_call_id": item.call_id or None,
-        "new_created_at": item.created_at,
-    }
+def _ended(call: _Call, item: Outcome) -> _Ended:
+    return _Ended(
+        call_number=call.number,
+        attempt=item.attempt,
+        counted=max(call.attempts, item.attempt),
+        at=seconds(item.at),
+        new_state=item.state,
+        new_verdict=item.verdict,
+        new_code=item.code,
+        new_message=item.message,
+        new_http_status=item.http_status,
+        new_call_id=item.call_id,
+        new_created_at=item.created_at,
+        new_excerpt=item.excerpt,
+    )
 
 
-def _ended(call: _Call, item: Outcome) -> _Values:
-    return {
-        "call_number": call.number,
-        "attempt": item.attempt,
-        "at": seconds(item.at),
-        "new_http_status": item.http_status,
-        "new_verdict": item.verdict.value,
-        "new_code": item.code,
-        "new_call_id": item.call_id,
-        "new_excerpt": item.excerpt,
-    }
-
-
-def _whole_attempt(call: _Call, item: Outcome) -> _Values:
+def _whole_attempt(call: _Call, item: Outcome) -> dict[str, object]:
     """Return an attempt that was struck out and has a reply all the same."""
     at = seconds(item.at)
     return {
@@ -285,14 +303,5 @@ def _whole_attempt(call: _Call, item: Outcome) -> _Values:
     }
 
 
-def _counted(call: _Call, item: Outcome) -> _Values:
-    at = seconds(item.at)
-    return {
-        "counted": max(call.attempts, item.attempt),
-        "sent": at if call.sent_at is None else call.sent_at,
-        "due": at if call.due_at is None else call.due_at,
-    }
-
-
-def _flag(call: _Call, code: str, message: str) -> _Values:
+def _flag(call: _Call, code: str, message: str) -> dict[str, object]:
     return {"call_number": call.number, "new_code": code, "new_message": message}

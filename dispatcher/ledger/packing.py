@@ -3,7 +3,9 @@ How the texts of rows and bodies are kept: small, because a campaign may have a 
 
 A row is kept as JSON in which a value that is a cell of the row is the cell's index; rows and
 bodies are compressed against the campaign's dictionary, a text of what most of them have in
-common. The dictionary is made once, by the first recording, and holds no personal data.
+common. The dictionary is made once, by the first recording, and holds no personal data. It ends
+with the frame of a body, with holes where bodies differ; a body that fits it and is short is kept
+as what fills its holes, for a third of what compressing costs and in no more bytes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import chain
 from typing import assert_never
 
 from dispatcher.model import (
@@ -28,6 +31,10 @@ from dispatcher.model import (
 
 _WINDOW = 12  # bits; a small window is quick to set up, and rows are short
 _LARGEST_DICTIONARY = 3_500
+_HOLE = b"\0"  # in no JSON text
+_FILLING = "\0"
+_FILLED = b"\xff"  # begins nothing that was compressed: its type of block is reserved
+_SHORT = 256  # bytes; compressing more of them saves more than it costs
 
 Row = tuple[tuple[str, ...], Fate]
 _Pair = tuple[str, str]
@@ -52,16 +59,21 @@ def dictionary_of(headers: Sequence[str], request: CallRequest | None, campaign:
     """
     agent, number = (request.agent_id, request.from_number_id) if request else ("", "")
     names = [name for name, _ in request.additional_data] if request else list(headers)
+    schedule = {"schedule": {"scheduled_call_time": "20", "timezone": ""}}
+    common = [agent, number, [], [], 0, schedule]
     frame = {
+        "contact_id": _FILLING,
         "agent_id": agent,
         "from_number_id": number,
-        "additional_data": [{"key": name, "value": ""} for name in names],
-        "schedule": {"scheduled_call_time": "20", "timezone": ""},
-        "metadata": {"dispatch_campaign": campaign, "dispatch_key": "", "dispatch_row": "1"},
-        "contact_id": "",
+        "additional_data": [{"key": name, "value": _FILLING} for name in names],
+        "metadata": {
+            "dispatch_campaign": campaign,
+            "dispatch_key": _FILLING,
+            "dispatch_row": _FILLING,
+        },
     }
-    common = [agent, number, [], [], 0]
-    return b"".join(_json(part) for part in (common, frame))[-_LARGEST_DICTIONARY:]
+    holed = _json(frame).replace(_json(_FILLING)[1:-1], _HOLE)
+    return (_json(common) + _HOLE + holed)[-_LARGEST_DICTIONARY:]
 
 
 class Packer:
@@ -73,15 +85,39 @@ class Packer:
             1, zlib.DEFLATED, -_WINDOW, 5, zlib.Z_DEFAULT_STRATEGY, dictionary
         )
         self._inflate = zlib.decompressobj(-_WINDOW, dictionary)
+        self._frame = dictionary.split(_HOLE)[1:]
 
     def pack(self, plain: bytes) -> bytes:
         """Compress."""
         deflate = self._deflate.copy()
         return deflate.compress(plain) + deflate.flush()
 
+    def pack_body(self, body: bytes) -> bytes:
+        """Keep only what fills the frame where that is short, else compress."""
+        filling = self._filling(body)
+        packed = _FILLED + _HOLE.join(filling)
+        is_short = 1 < len(filling) == packed.count(_HOLE) + 1 and len(packed) <= _SHORT
+        return packed if is_short else self.pack(body)
+
+    def _filling(self, body: bytes) -> list[bytes]:
+        """Return what is between the parts of the frame, or nothing if they are not all there."""
+        filling = []
+        start = 0
+        for part in self._frame:
+            end = body.find(part, start)
+            if end < 0:
+                return []
+            filling.append(body[start:end])
+            start = end + len(part)
+        return [*filling, body[start:]]
+
     def unpack(self, packed: bytes) -> bytes:
-        """Return what ``pack`` was given."""
-        return self._inflate.copy().decompress(packed)
+        """Return what ``pack`` or ``pack_body`` was given."""
+        if not packed.startswith(_FILLED):
+            return self._inflate.copy().decompress(packed)
+        filling = packed.removeprefix(_FILLED).split(_HOLE)
+        parts = zip(filling, [*self._frame, b""], strict=True)
+        return b"".join(chain.from_iterable(parts))
 
 
 def _json(value: object) -> bytes:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
 
-from dispatcher.ledger.schema import calls
+from dispatcher.ledger.schema import calls, spelled
 from dispatcher.ledger.storage import moment_of, seconds
 from dispatcher.model import CallRecord, CallState
 
@@ -15,32 +15,26 @@ _NEVER = 1e15  # no time is later: nothing counts as recent
 
 _others = calls.alias("others")
 
-BEING_CALLED: ColumnElement[bool] = (
-    select(_others.c.id)
-    .where(
-        _others.c.contact == calls.c.contact,
-        _others.c.id != calls.c.id,
-        _others.c.state == CallState.SENDING,
-    )
-    .correlate(calls)
-    .exists()
+_IS_ANOTHER = and_(_others.c.contact == calls.c.contact, _others.c.id != calls.c.id)
+_IS_SENDING = _others.c.state == spelled(CallState.SENDING)
+_IS_RECENT = and_(
+    _others.c.state.in_([spelled(CallState.PLACED), spelled(CallState.UNCERTAIN)]),
+    _others.c.due_at > bindparam("recent_from"),
 )
+
+
+def _is_any(rule: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Another call to the contact of this call for which *rule* holds."""
+    return select(_others.c.id).where(_IS_ANOTHER, rule).correlate(calls).exists()
+
+
+BEING_CALLED = _is_any(_IS_SENDING)
 """Another call to this call's contact is being sent."""
 
-CALLED_RECENTLY: ColumnElement[bool] = (
-    select(_others.c.id)
-    .where(
-        _others.c.contact == calls.c.contact,
-        _others.c.id != calls.c.id,
-        _others.c.state.in_([CallState.PLACED, CallState.UNCERTAIN]),
-        _others.c.due_at > bindparam("recent_from"),
-    )
-    .correlate(calls)
-    .exists()
-)
+CALLED_RECENTLY = _is_any(_IS_RECENT)
 """Another call was or may have been placed and rings, or rang, after *recent_from*."""
 
-LEFT_ALONE: ColumnElement[bool] = or_(BEING_CALLED, CALLED_RECENTLY)
+LEFT_ALONE = _is_any(or_(_IS_SENDING, _IS_RECENT))
 """The contact must not be called now."""
 
 RECORD = (

@@ -54,9 +54,12 @@ class Storage:
         self.writable = writable
         self._engine = _engine(file, writable=writable)
         self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+        self._idle: list[Connection] = []
 
     def close(self) -> None:
         """Close all connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
         self._engine.dispose()
 
     def must_be_writable(self) -> None:
@@ -74,8 +77,26 @@ class Storage:
     def writing(self) -> Iterator[Connection]:
         """Give a connection in a transaction that is durable, or undone, when the block ends."""
         self.must_be_writable()
-        with self._faults_named("written"), self._writer.begin() as connection:
+        with (
+            self._faults_named("written"),
+            self._kept_open() as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    @contextmanager
+    def _kept_open(self) -> Iterator[Connection]:
+        """Give a connection that stays; one of its own would cost as much as a small commit."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._writer.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
 
     def checkpoint(self) -> None:
         """Move the log into the file as far as readers let it; the next write begins it anew."""
@@ -113,7 +134,8 @@ def _engine(file: Path, *, writable: bool) -> Engine:
 
 def _begin(connection: Connection) -> None:
     # The driver would begin by itself, deferred and only before a write.
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+    begin = connection.get_execution_options().get("begin", "BEGIN")
+    connection.connection.cursor().execute(begin)
 
 
 def log_of(file: Path) -> Path | None:

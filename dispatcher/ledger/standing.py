@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, or_, select
 
-from dispatcher.ledger.schema import calls
+from dispatcher.ledger.schema import calls, snapshot_rows
 from dispatcher.ledger.storage import moment_of, seconds
 from dispatcher.model import CallRecord, CallState
 
@@ -42,6 +42,9 @@ CALLED_RECENTLY: ColumnElement[bool] = (
 
 LEFT_ALONE: ColumnElement[bool] = or_(BEING_CALLED, CALLED_RECENTLY)
 """The contact must not be called now."""
+
+IS_LATE: ColumnElement[bool] = snapshot_rows.c.schedule_at <= bindparam("as_of")
+"""The row's schedule is past at *as_of*; unknown (NULL) where it has none."""
 
 RECORD = (
     calls.c.state,

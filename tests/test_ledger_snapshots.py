@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from dispatcher.errors import UsageProblem
-from dispatcher.ledger import DueRules, Ledger, Prospect, open_ledger
+from dispatcher.ledger import DueCalls, DueRules, Ledger, Prospect, open_ledger
 from dispatcher.ledger.packing import Packer, RowCodec, dictionary_of, kind_of
 from dispatcher.ledger.schema import calls, snapshot_rows, snapshots
 from dispatcher.ledger.storage import Storage, moment_of, seconds
@@ -25,7 +25,6 @@ from dispatcher.model import (
     CallStatus,
     Campaign,
     Carried,
-    DueCall,
     Fate,
     Mark,
     Outcome,
@@ -469,6 +468,64 @@ def test_one_row_is_found_by_its_number(ledger: Ledger, mora: Campaign) -> None:
     assert ledger.find_row(snapshot, 5) is None
 
 
+def test_rows_are_read_by_their_numbers(ledger: Ledger, mora: Campaign) -> None:
+    snapshot = record(ledger, mora, requests_of(*range(2, 2_500)))
+    wanted = [*range(3, 2_499, 2)]
+
+    rows = ledger.rows(snapshot, repeat_after_hours=0, as_of=NOW, numbers=wanted)
+
+    assert [row.number for row in rows] == wanted
+
+
+# Rows that say no more than their status
+
+
+def scheduled(number: int, at: datetime) -> CallRequest:
+    wish = Schedule(local=f"{at:%Y-%m-%d %H:%M:%S}", timezone="UTC", at=at)
+    return replace(request(number), schedule=wish)
+
+
+def test_what_is_simply_placed_or_pending_is_counted_and_the_rest_is_named(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    otra = ledger.claim_campaign("otra", key_columns=(), base_url="https://api")
+    record(ledger, otra, requests_of(4, campaign="otra"))
+    settle(ledger, request(4, campaign="otra"), CallState.PLACED)
+    rows = [
+        *requests_of(2, 3, 4),
+        planned(scheduled(5, NOW)),
+        planned(scheduled(6, NOW + timedelta(seconds=1))),
+        planned(RowProblem(code="p", column="", message=""), 7),
+        planned(Skip(code="s", message=""), 8),
+        planned(Carried(key="", contact="", call_id="c", status=CallStatus.PLACED), 9),
+        *requests_of(*range(10, 16)),
+    ]
+    snapshot = record(ledger, mora, rows)
+    settle(ledger, request(2), CallState.PLACED)
+    settle(ledger, request(10), CallState.PLACED, code="wrong_contact")
+    for number, state in enumerate(list(CallState)[1:], 11):
+        settle(ledger, request(number), state)
+
+    plain = ledger.plain_rows(snapshot, repeat_after_hours=20, as_of=NOW)
+
+    assert (plain.placed, plain.pending) == (2, 2)  # 2 and 12; 3 and 6
+    assert list(plain.others) == [4, 5, 7, 8, 9, 10, 11, 13, 14, 15]
+
+
+def test_what_was_placed_with_other_data_is_not_simply_placed(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    record(ledger, mora, requests_of(2, 3))
+    settle(ledger, request(2), CallState.PLACED)
+    settle(ledger, request(3), CallState.PLACED)
+    snapshot = record(ledger, mora, [*requests_of(2), planned(request(3, amount="7"))])
+
+    plain = ledger.plain_rows(snapshot, repeat_after_hours=20, as_of=NOW)
+
+    assert plain.placed == 1
+    assert list(plain.others) == [3]
+
+
 # Overlap
 
 
@@ -518,7 +575,7 @@ def test_a_campaign_that_holds_less_or_is_old_is_not_named(
 # Due
 
 
-def offered(ledger: Ledger, snapshot: Snapshot, rules: DueRules) -> Iterator[DueCall]:
+def offered(ledger: Ledger, snapshot: Snapshot, rules: DueRules) -> DueCalls:
     return ledger.due(snapshot, rules, repeat_after_hours=20, as_of=NOW)
 
 
@@ -534,8 +591,10 @@ def test_pending_calls_come_first_and_in_order_of_rows(ledger: Ledger, mora: Cam
     settle(ledger, request(5), CallState.SENDING)
     settle(ledger, request(6), CallState.REJECTED, code="http_400")
 
-    due = list(offered(ledger, snapshot, DueRules()))
+    found = offered(ledger, snapshot, DueRules())
+    due = list(found)
 
+    assert found.count == len(due)
     assert [one.request.row for one in due] == [*range(7, 2_300), 2]
     assert due[0].request == request(7)
     assert due[-1].state is CallState.FAILED
@@ -594,6 +653,29 @@ def test_what_this_run_made_of_a_call_does_not_bring_it_up_again(
             )
 
     assert rows == [2, 3, 4]
+
+
+def test_a_call_that_moved_on_since_it_was_found_is_not_offered(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    snapshot = record(ledger, mora, requests_of(*range(2, 1_005)))
+
+    found = offered(ledger, snapshot, DueRules())
+    next(found)
+    settle(ledger, request(1_003), CallState.PLACED)
+
+    assert [due.request.row for due in found] == [*range(3, 1_003), 1_004]
+
+
+def test_calls_whose_schedule_is_past_are_found_and_counted(ledger: Ledger, mora: Campaign) -> None:
+    wishes = [NOW - timedelta(days=1), NOW, NOW + timedelta(seconds=1)]
+    rows = [planned(scheduled(number, at)) for number, at in enumerate(wishes, 3)]
+    snapshot = record(ledger, mora, [*requests_of(2), *rows])
+
+    found = offered(ledger, snapshot, DueRules())
+
+    assert (found.count, found.late) == (4, 2)
+    assert [due.request.row for due in found] == [2, 3, 4, 5]
 
 
 def test_only_calls_of_the_snapshot_are_due(ledger: Ledger, mora: Campaign) -> None:
@@ -693,6 +775,15 @@ def test_the_calls_of_each_campaign_are_counted_by_state(ledger: Ledger, mora: C
     assert first.states == {CallState.PLACED: 1, CallState.PENDING: 2}
     assert second.campaign == otra
     assert second.states == {}
+
+
+def test_other_campaigns_with_pending_calls_are_named(ledger: Ledger, mora: Campaign) -> None:
+    for name, numbers in (("dos", (2, 3)), ("tres", (4,)), ("cero", ())):
+        other = ledger.claim_campaign(name, key_columns=(), base_url="https://api")
+        record(ledger, other, requests_of(*numbers, campaign=name))
+    record(ledger, mora, requests_of(2))
+
+    assert ledger.pending_elsewhere(mora.id) == (("dos", 2), ("tres", 1))
 
 
 def test_a_campaign_that_never_ran_can_be_forgotten(ledger: Ledger, mora: Campaign) -> None:

@@ -263,6 +263,15 @@ def test_counts_have_all_seven_words_and_add_up(statuses: list[CallStatus]) -> N
     assert sum(counts.values()) == len(statuses)
 
 
+def test_plain_rows_are_counted_without_being_read() -> None:
+    totals = Totals()
+
+    totals.add_plain(CallStatus.PLACED, 3)
+
+    assert totals.rows == totals.counts[CallStatus.PLACED] == 3
+    assert totals.groups == ()
+
+
 def test_rows_are_grouped_by_status_and_code() -> None:
     totals = Totals()
     for number in range(1, 9):

@@ -10,7 +10,7 @@ from dispatcher.cli.terminal import ask, counted, one_line, say
 from dispatcher.cli.times import stop_moment
 from dispatcher.config import DEFAULT_BASE_URL
 from dispatcher.errors import Declined
-from dispatcher.model import CallRequest, CallState, CallStatus, Purpose
+from dispatcher.model import CallRequest, CallStatus, Purpose
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import body_of, past_schedule
 
@@ -36,11 +36,10 @@ class Due:
 
 def survey(job: Job, *, now: datetime) -> Due:
     """Count what is due, without changing anything."""
-    total, first = 0, None
-    for call in job.due(as_of=now):
-        if past_schedule(call.request, now=now) is None:
-            first = first or call.request
-            total += 1
+    calls = job.due(as_of=now)
+    total = calls.count - calls.late
+    timely = (c.request for c in calls if past_schedule(c.request, now=now) is None)
+    first = next(timely, None)
     stop_at = _stop_at(job)
     is_late = stop_at is not None and stop_at <= now
     count = 0 if is_late else min(total, job.options.limit or total)
@@ -98,15 +97,13 @@ def asks_anew(message: str, other: str, name: str) -> bool:
 
 
 def _announce_others(job: Job) -> None:
-    for standing in job.ledger.states():
-        pending = standing.states.get(CallState.PENDING, 0)
-        if pending and standing.campaign.id != job.campaign.id:
-            say(
-                one_line(
-                    f'Unfinished: campaign "{standing.campaign.name}" has '
-                    f"{counted(pending, 'pending call')}; this run leaves it alone."
-                )
+    for name, pending in job.ledger.pending_elsewhere(job.campaign.id):
+        say(
+            one_line(
+                f'Unfinished: campaign "{name}" has {counted(pending, "pending call")}; this run '
+                "leaves it alone."
             )
+        )
     others = job.ledger.other_pending(job.campaign.id, job.snapshot.id)
     if others:
         say(

@@ -6,7 +6,7 @@ import getpass
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,8 @@ from dispatcher.cli.times import stop_moment
 from dispatcher.client import Client
 from dispatcher.config import Settings, conduct_rules
 from dispatcher.errors import UsageProblem
-from dispatcher.ledger import DueRules, Ledger
-from dispatcher.model import Campaign, DueCall, Purpose, RunStart, Snapshot
+from dispatcher.ledger import DueCalls, DueRules, Ledger
+from dispatcher.model import Campaign, Purpose, RunStart, Snapshot
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import DelayMode
 from dispatcher.policy import STOPPING_CODES
@@ -75,8 +75,8 @@ class Job:
         """How a delay in the sheet is sent."""
         return DelayMode(self.settings.api.delay)
 
-    def due(self, *, as_of: datetime) -> Iterator[DueCall]:
-        """Yield the calls this run may send."""
+    def due(self, *, as_of: datetime) -> DueCalls:
+        """Find the calls this run may send."""
         rules = DueRules(
             retry_unplaced=self.options.retry_unplaced,
             retry_rejected=self.options.retry_rejected,

@@ -16,18 +16,23 @@ from dispatcher.loader import ReadOptions, open_sheet
 from dispatcher.model import (
     CallRequest,
     CallState,
+    CallStatus,
     Campaign,
     Carried,
     Counts,
     Outcome,
     RecordedRow,
+    ResultRow,
     Snapshot,
+    StopWord,
 )
 from dispatcher.report import CodeGroup, Totals, headers_of, line_of, result_of
 from dispatcher.writer import (
     Target,
     Written,
     default_results_path,
+    digest_of,
+    make_ready,
     probe_folder,
     target_for,
     write_results,
@@ -81,14 +86,12 @@ class ResultsView:
             self.snapshot, repeat_after_hours=self.repeat_after_hours, as_of=self.as_of
         )
         for row in rows:
-            result = result_of(
-                self._as_placed(row),
-                campaign=self.campaign.name,
-                timezone=self.timezone,
-                as_of=self.as_of,
-            )
+            result = self._result_of(self._as_placed(row))
             totals.add(result)
             yield line_of(result, result_columns=replaced)
+
+    def _result_of(self, row: RecordedRow) -> ResultRow:
+        return result_of(row, campaign=self.campaign.name, timezone=self.timezone, as_of=self.as_of)
 
     def _as_placed(self, row: RecordedRow) -> RecordedRow:
         """A sheet that knows an id the ledger could not take is one more place it is safe in."""
@@ -109,10 +112,17 @@ class ResultsView:
         return replace(row, call=call)
 
     def standing(self) -> Standing:
-        """Count the rows."""
+        """Count the rows as the ledger knows them, reading only those with a reason."""
+        hours, as_of = self.repeat_after_hours, self.as_of
+        plain = self.ledger.plain_rows(self.snapshot, repeat_after_hours=hours, as_of=as_of)
         totals = Totals()
-        for _ in self.lines(totals):
-            pass
+        totals.add_plain(CallStatus.PLACED, plain.placed)
+        totals.add_plain(CallStatus.PENDING, plain.pending)
+        others = self.ledger.rows(
+            self.snapshot, repeat_after_hours=hours, as_of=as_of, numbers=plain.others
+        )
+        for row in others:
+            totals.add(self._result_of(row))
         return Standing(counts=totals.counts, groups=totals.groups)
 
 
@@ -133,6 +143,7 @@ def results_target(asked: Path | None, sheet: Path, *, input_format: str, delimi
     path = asked or default_results_path(sheet, input_format=input_format)
     target = target_for(path.absolute(), delimiter=delimiter)
     probe_folder(target.path)
+    make_ready(target)
     return target
 
 
@@ -140,7 +151,8 @@ def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
     """
     Refuse a target that is a results sheet of another ledger: somebody was called by it.
 
-    The input itself is let pass: it is read, so its calls are known, and never written to.
+    The input itself is let pass: it is read, so its calls are known, and never written to. So is
+    what this ledger has noted, unless its last run could not record everything it placed.
 
     Args:
         target: Where the results are to go.
@@ -151,6 +163,8 @@ def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
         UsageProblem: it holds call ids that this ledger does not know.
     """
     if sheet.exists() and target.path.exists() and target.path.samefile(sheet):
+        return
+    if _is_known(target.path, ledger):
         return
     unknown = 0
     ids: set[str] = set()
@@ -166,6 +180,23 @@ def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
             "know: another ledger has dialled them",
             hint="name that ledger with --ledger, or another place with --results",
         )
+
+
+def _is_known(path: Path, ledger: Ledger) -> bool:
+    """Tell without reading its rows whether the ledger knows every call id of a sheet."""
+    noted = ledger.results_file(str(path))
+    campaign = ledger.campaign(noted.campaign) if noted else None
+    last = ledger.last_run(campaign.id) if campaign else None
+    if noted is None or last is None or last.end is None:
+        return False
+    return last.end.stopped is not StopWord.LEDGER_FAILED and _has_digest(path, noted.digest)
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    try:
+        return path.is_file() and digest_of(path) == digest
+    except OSError:
+        return False
 
 
 def write(
@@ -274,8 +305,12 @@ def _ours(ledger: Ledger) -> Callable[[Path, str], bool]:
 
 def _is_rehearsed(path: Path) -> bool:
     """A results sheet of the sandbox tells of nobody; the next rehearsal may have its place."""
-    ids = list(_all_call_ids(path))
-    return bool(ids) and all(call_id.startswith(SANDBOX_PREFIX) for call_id in ids)
+    is_rehearsed = False
+    for call_id in _all_call_ids(path):
+        if not call_id.startswith(SANDBOX_PREFIX):
+            return False
+        is_rehearsed = True
+    return is_rehearsed
 
 
 def _call_ids(path: Path) -> Iterator[str]:

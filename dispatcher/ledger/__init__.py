@@ -5,6 +5,7 @@ A call is marked, committed and synced before the first byte of its request leav
 that holds the campaign's kernel lock judges what a dead one left behind.
 """
 
+from dispatcher.ledger.due import DueCalls
 from dispatcher.ledger.emergency import (
     EmergencyEntry,
     EmergencyFile,
@@ -30,6 +31,7 @@ from dispatcher.ledger.values import (
 
 __all__ = [
     "CampaignStates",
+    "DueCalls",
     "DueRules",
     "EmergencyEntry",
     "EmergencyFile",

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Executable, and_, bindparam, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, false, func, not_, or_, select, true
 
 from dispatcher.ledger.rows import codec_of
 from dispatcher.ledger.schema import attempts, calls, snapshot_rows
-from dispatcher.ledger.standing import CALLED_RECENTLY
-from dispatcher.ledger.storage import BATCH_ROWS, Storage
+from dispatcher.ledger.standing import CALLED_RECENTLY, IS_LATE
+from dispatcher.ledger.storage import BATCH_ROWS, Storage, seconds
 from dispatcher.ledger.values import DueRules
 from dispatcher.model import CallState, DueCall, Snapshot
 
 NOT_PLACED = "resolved_not_placed"
 
-_Own = Mapping[str, float]
+_IN_ORDER = (CallState.PENDING, CallState.FAILED, CallState.REJECTED)
 
 _ROW_AND_CALL = snapshot_rows.join(calls, calls.c.id == snapshot_rows.c.call)
 _OF_SNAPSHOT = and_(
@@ -25,96 +25,100 @@ _OF_SNAPSHOT = and_(
     snapshot_rows.c.kind == "request",
     not_(CALLED_RECENTLY),
 )
-_REQUEST = (
-    select(snapshot_rows.c.number, snapshot_rows.c.payload, calls.c.key, calls.c.contact)
-    .select_from(_ROW_AND_CALL)
-    .where(_OF_SNAPSHOT, calls.c.state == bindparam("state"))
-    .order_by(snapshot_rows.c.number)
-)
-_NUMBERED = _REQUEST.where(snapshot_rows.c.number.in_(bindparam("numbers", expanding=True)))
-_NUMBERS = (
-    select(snapshot_rows.c.number)
+_FOUND = (
+    select(calls.c.state, snapshot_rows.c.number, func.coalesce(IS_LATE, false()))
     .select_from(
         _ROW_AND_CALL.outerjoin(
             attempts,
             and_(attempts.c.call == calls.c.id, attempts.c.number == calls.c.attempts),
         )
     )
-    .where(_OF_SNAPSHOT, calls.c.state == bindparam("state"))
+    # The states come first: of those that were placed nothing else is looked at.
+    .where(calls.c.state.in_(_IN_ORDER), _OF_SNAPSHOT)
     .order_by(snapshot_rows.c.number)
 )
 _CHANGED = attempts.c.request_digest != snapshot_rows.c.request_digest
+_REQUESTS = (
+    select(snapshot_rows.c.number, snapshot_rows.c.payload, calls.c.key, calls.c.contact)
+    .select_from(_ROW_AND_CALL)
+    .where(
+        _OF_SNAPSHOT,
+        calls.c.state == bindparam("state"),
+        snapshot_rows.c.number.in_(bindparam("numbers", expanding=True)),
+    )
+    .order_by(snapshot_rows.c.number)
+)
+
+
+class DueCalls(Iterator[DueCall]):
+    """
+    The calls a run may send, found at one moment and read in pages as they are asked for.
+
+    Attributes:
+        count: How many were found.
+        late: How many of them had a schedule that was past.
+    """
+
+    def __init__(self, *, count: int, late: int, calls: Iterator[DueCall]) -> None:
+        self.count = count
+        self.late = late
+        self._calls = calls
+
+    def __next__(self) -> DueCall:
+        return next(self._calls)
 
 
 def due(
-    storage: Storage, snapshot: Snapshot, rules: DueRules, *, since: float
-) -> Iterator[DueCall]:
-    """Return an iterator over the calls that may be sent; see ``Ledger.due``."""
-    unsettled = true() if rules.retry_unplaced else calls.c.code != NOT_PLACED
-    own: _Own = {"snapshot_id": snapshot.id, "recent_from": since}
-    # Numbers only, 8 bytes each: what this run makes of its calls must not bring them up again.
-    again = {
-        CallState.FAILED: _numbers(storage, own, CallState.FAILED, unsettled),
-        CallState.REJECTED: _numbers(storage, own, CallState.REJECTED, _rejected(rules)),
-    }
-    return chain(
-        _pending(storage, snapshot, own, unsettled),
-        *(_numbered(storage, snapshot, own, state, numbers) for state, numbers in again.items()),
-    )
-
-
-def _rejected(rules: DueRules) -> ColumnElement[bool]:
-    if rules.retry_rejected:
-        return true()
-    return or_(_CHANGED, calls.c.code.in_(rules.stopping_codes))
-
-
-def _numbers(
-    storage: Storage, own: _Own, state: CallState, rule: ColumnElement[bool]
-) -> array[int]:
+    storage: Storage, snapshot: Snapshot, rules: DueRules, *, since: float, as_of: datetime
+) -> DueCalls:
+    """Find the calls that may be sent; see ``Ledger.due``."""
+    # Numbers only, 4 bytes each: what this run makes of its calls must not bring them up again.
+    found: dict[str, array[int]] = {state: array("I") for state in _IN_ORDER}
+    late = 0
+    wanted = {"snapshot_id": snapshot.id, "recent_from": since, "as_of": seconds(as_of)}
     with storage.reading() as connection:
-        found = (
-            connection.execute(_NUMBERS.where(rule), {**own, "state": state})
-            .yield_per(BATCH_ROWS)
-            .scalars()
-        )
-        return array("q", found)
-
-
-def _pending(
-    storage: Storage, snapshot: Snapshot, own: _Own, unsettled: ColumnElement[bool]
-) -> Iterator[DueCall]:
-    statement = _REQUEST.where(unsettled, snapshot_rows.c.number > bindparam("after")).limit(
-        BATCH_ROWS
+        rows = connection.execute(_FOUND.where(_rule(rules)), wanted).yield_per(BATCH_ROWS)
+        for state, number, is_late in rows:
+            found[state].append(number)
+            late += is_late
+    return DueCalls(
+        count=sum(map(len, found.values())),
+        late=late,
+        calls=_calls(storage, snapshot, found, since=since),
     )
-    page = _page(storage, snapshot, CallState.PENDING, statement, {**own, "after": 0})
-    while page:
-        yield from page
-        after = page[-1].request.row
-        page = _page(storage, snapshot, CallState.PENDING, statement, {**own, "after": after})
 
 
-def _numbered(
-    storage: Storage, snapshot: Snapshot, own: _Own, state: CallState, numbers: Sequence[int]
+def _rule(rules: DueRules) -> ColumnElement[bool]:
+    unsettled = true() if rules.retry_unplaced else calls.c.code != NOT_PLACED
+    again = or_(_CHANGED, calls.c.code.in_(rules.stopping_codes))
+    return or_(
+        and_(calls.c.state.in_([CallState.PENDING, CallState.FAILED]), unsettled),
+        and_(calls.c.state == CallState.REJECTED, true() if rules.retry_rejected else again),
+    )
+
+
+def _calls(
+    storage: Storage, snapshot: Snapshot, found: Mapping[str, Sequence[int]], *, since: float
 ) -> Iterator[DueCall]:
-    for start in range(0, len(numbers), BATCH_ROWS):
-        some: dict[str, float | list[int]] = {
-            **own,
-            "numbers": list(numbers[start : start + BATCH_ROWS]),
-        }
-        yield from _page(storage, snapshot, state, _NUMBERED, some)
+    for state in _IN_ORDER:
+        numbers = found[state]
+        for start in range(0, len(numbers), BATCH_ROWS):
+            some = numbers[start : start + BATCH_ROWS]
+            yield from _page(storage, snapshot, state, some, since=since)
 
 
 def _page(
-    storage: Storage,
-    snapshot: Snapshot,
-    state: CallState,
-    statement: Executable,
-    window: Mapping[str, float | list[int]],
+    storage: Storage, snapshot: Snapshot, state: CallState, numbers: Sequence[int], *, since: float
 ) -> list[DueCall]:
+    wanted = {
+        "snapshot_id": snapshot.id,
+        "recent_from": since,
+        "state": state,
+        "numbers": list(numbers),
+    }
     with storage.reading() as connection:
         codec = codec_of(connection, snapshot)
-        found = connection.execute(statement, {**window, "state": state}).all()
+        found = connection.execute(_REQUESTS, wanted).all()
     return [
         DueCall(request=request, state=state)
         for number, payload, key, contact in found

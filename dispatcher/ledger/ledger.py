@@ -15,6 +15,7 @@ from dispatcher.ledger import (
     finding,
     lock,
     outlook,
+    plain,
     purging,
     recording,
     rows,
@@ -39,7 +40,6 @@ from dispatcher.ledger.values import (
 from dispatcher.model import (
     CallRequest,
     Campaign,
-    DueCall,
     Mark,
     MarkRefusal,
     Outcome,
@@ -132,6 +132,11 @@ class Ledger:
         """Count the calls of each campaign by state, oldest campaign first."""
         return outlook.states(self._storage, self.campaigns())
 
+    def pending_elsewhere(self, campaign_id: int) -> tuple[tuple[str, int], ...]:
+        """Name the other campaigns that have pending calls, oldest first, and how many."""
+        found = outlook.pending_elsewhere(self._storage, campaign_id)
+        return tuple((c.name, found[c.id]) for c in self.campaigns() if c.id in found)
+
     def forget(self, campaign_id: int) -> bool:
         """Remove a campaign that never ran; False, and nothing removed, where one did."""
         return outlook.forget(self._storage, campaign_id)
@@ -195,16 +200,38 @@ class Ledger:
         return snapshots.last(self._storage, campaign_id)
 
     def rows(
-        self, snapshot: Snapshot, *, repeat_after_hours: float, as_of: datetime
+        self,
+        snapshot: Snapshot,
+        *,
+        repeat_after_hours: float,
+        as_of: datetime,
+        numbers: Sequence[int] | None = None,
     ) -> Iterator[RecordedRow]:
         """
-        Yield the rows of a snapshot in input order with the calls they led to.
+        Yield the rows of a snapshot, or of it those with these *numbers* (ascending), in input
+        order with the calls they led to.
 
         Read in pages of 1,000, each a short transaction: a live run is not held up, and rows may
         be as far apart in time as their reading. ``called_recently`` is judged for *as_of*; 0
         hours turn it off, but for a contact being called at this moment.
         """
         return rows.rows(
+            self._storage,
+            snapshot,
+            repeat_after_hours=repeat_after_hours,
+            as_of=as_of,
+            numbers=numbers,
+        )
+
+    def plain_rows(
+        self, snapshot: Snapshot, *, repeat_after_hours: float, as_of: datetime
+    ) -> plain.PlainRows:
+        """
+        Count those rows of a snapshot that were placed as they are, or are pending and may be
+        called, without reading them, and name the others. ``called_recently`` and schedules are
+        judged as for ``rows``.
+        """
+        return plain.plain_rows(
             self._storage, snapshot, repeat_after_hours=repeat_after_hours, as_of=as_of
         )
 
@@ -220,17 +247,18 @@ class Ledger:
 
     def due(
         self, snapshot: Snapshot, rules: DueRules, *, repeat_after_hours: float, as_of: datetime
-    ) -> Iterator[DueCall]:
+    ) -> due.DueCalls:
         """
-        Yield the calls of a snapshot that a run may send, each at most once.
+        Find the calls of a snapshot that a run may send; the iterator yields each at most once.
 
         Pending ones first, then failed, then rejected as *rules* say, each in input order and in
-        pages of 1,000. What this run makes of a call meanwhile does not bring it up again:
-        failed and rejected ones are those of the moment of this call. Contacts that were called
-        within *repeat_after_hours* before *as_of* are left out, and judged once more when they
-        are marked; 0 is off.
+        pages of 1,000. They are those of this moment, as far as they still stand as they did:
+        what the run makes of a call does not bring it up again. Contacts that were called within
+        *repeat_after_hours* before *as_of* are left out, and judged once more when they are
+        marked; 0 is off.
         """
-        return due.due(self._storage, snapshot, rules, since=recent_from(as_of, repeat_after_hours))
+        since = recent_from(as_of, repeat_after_hours)
+        return due.due(self._storage, snapshot, rules, since=since, as_of=as_of)
 
     def sendable(
         self,

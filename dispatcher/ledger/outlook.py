@@ -37,6 +37,11 @@ _LEFT_ALONE = select(calls.c.contact, calls.c.key).where(
 _STATES = select(calls.c.campaign_id, calls.c.state, func.count()).group_by(
     calls.c.campaign_id, calls.c.state
 )
+_PENDING_ELSEWHERE = (
+    select(calls.c.campaign_id, func.count().label("pending"))
+    .where(calls.c.state == CallState.PENDING, calls.c.campaign_id != bindparam("campaign_id"))
+    .group_by(calls.c.campaign_id)
+)
 _RUNS = select(func.count()).select_from(runs).where(runs.c.campaign_id == bindparam("campaign_id"))
 _FORGET = (
     delete(snapshot_rows).where(
@@ -84,6 +89,13 @@ def states(storage: Storage, known: Collection[Campaign]) -> tuple[CampaignState
         for campaign_id, state, count in connection.execute(_STATES):
             found.setdefault(campaign_id, {})[CallState(state)] = count
     return tuple(CampaignStates(campaign=c, states=found[c.id]) for c in known)
+
+
+def pending_elsewhere(storage: Storage, campaign_id: int) -> dict[int, int]:
+    """Count the pending calls of all other campaigns, by the campaign's number."""
+    with storage.reading() as connection:
+        found = connection.execute(_PENDING_ELSEWHERE, {"campaign_id": campaign_id})
+        return {row.campaign_id: row.pending for row in found}
 
 
 def forget(storage: Storage, campaign_id: int) -> bool:

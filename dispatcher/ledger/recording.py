@@ -19,6 +19,7 @@ from dispatcher.model import (
     CallRequest,
     CallState,
     Carried,
+    Fate,
     PlannedRow,
     Snapshot,
     SnapshotHead,
@@ -55,6 +56,7 @@ class _Line:
     contact: bytes
     request_digest: bytes | None
     carried_id: str | None
+    schedule_at: float | None
     payload: bytes
 
 
@@ -146,6 +148,7 @@ class _Recording:
             contact=bytes.fromhex(whose.contact) if whose else b"",
             request_digest=fingerprint(digest_of(fate)) if isinstance(fate, CallRequest) else None,
             carried_id=(fate.call_id or None) if isinstance(fate, Carried) else None,
+            schedule_at=_schedule_of(fate),
             payload=self._codec.encode(row.cells, fate),
         )
 
@@ -176,8 +179,15 @@ class _Recording:
             "call": call,
             "request_digest": line.request_digest,
             "carried_id": line.carried_id,
+            "schedule_at": line.schedule_at,
             "payload": line.payload,
         }
+
+
+def _schedule_of(fate: Fate) -> float | None:
+    if isinstance(fate, CallRequest) and fate.schedule:
+        return seconds(fate.schedule.at)
+    return None
 
 
 def _ids(connection: Connection, keys: set[bytes]) -> dict[bytes, int]:

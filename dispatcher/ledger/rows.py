@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, case, false, select
+from sqlalchemy import Connection, Executable, and_, bindparam, case, false, select
 
 from dispatcher.ledger.packing import Packer, RowCodec
 from dispatcher.ledger.schema import attempts, calls, campaigns, snapshot_rows
@@ -15,7 +15,7 @@ from dispatcher.ledger.storage import BATCH_ROWS, Storage
 from dispatcher.model import CallState, RecordedRow, Snapshot
 
 _DICTIONARY = select(campaigns.c.dictionary).where(campaigns.c.id == bindparam("campaign_id"))
-_FROM_NUMBER = (
+_ROWS = (
     select(
         *RECORD,
         snapshot_rows.c.number,
@@ -35,13 +35,11 @@ _FROM_NUMBER = (
             and_(attempts.c.call == calls.c.id, attempts.c.number == calls.c.attempts),
         )
     )
-    .where(
-        snapshot_rows.c.snapshot_id == bindparam("snapshot_id"),
-        snapshot_rows.c.number >= bindparam("first"),
-    )
+    .where(snapshot_rows.c.snapshot_id == bindparam("snapshot_id"))
     .order_by(snapshot_rows.c.number)
-    .limit(bindparam("count"))
 )
+_FROM_NUMBER = _ROWS.where(snapshot_rows.c.number >= bindparam("first")).limit(bindparam("count"))
+_NUMBERED = _ROWS.where(snapshot_rows.c.number.in_(bindparam("numbers", expanding=True)))
 
 
 class _Kept(NamedTuple):
@@ -64,39 +62,51 @@ def codec_of(connection: Connection, snapshot: Snapshot) -> RowCodec:
 
 
 def rows(
-    storage: Storage, snapshot: Snapshot, *, repeat_after_hours: float, as_of: datetime
+    storage: Storage,
+    snapshot: Snapshot,
+    *,
+    repeat_after_hours: float,
+    as_of: datetime,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[RecordedRow]:
     """Yield the rows in input order; each page is a transaction of its own."""
     recent = recent_from(as_of, repeat_after_hours)
+    if numbers is None:
+        return _every(storage, snapshot, recent)
+    return _some(storage, snapshot, recent, numbers)
+
+
+def row(storage: Storage, snapshot: Snapshot, number: int) -> RecordedRow | None:
+    """Return one row by its number, or None."""
+    never = {"recent_from": recent_from(snapshot.recorded_at, 0)}
+    return next(iter(_page(storage, snapshot, _NUMBERED, never | {"numbers": [number]})), None)
+
+
+def _every(storage: Storage, snapshot: Snapshot, recent: float) -> Iterator[RecordedRow]:
     first = 0
     while True:
-        page = _page(storage, snapshot, first=first, count=BATCH_ROWS, recent=recent)
+        window = {"first": first, "count": BATCH_ROWS, "recent_from": recent}
+        page = _page(storage, snapshot, _FROM_NUMBER, window)
         yield from page
         if len(page) < BATCH_ROWS:
             return
         first = page[-1].number + 1
 
 
-def row(storage: Storage, snapshot: Snapshot, number: int) -> RecordedRow | None:
-    """Return one row by its number, or None."""
-    page = _page(
-        storage, snapshot, first=number, count=1, recent=recent_from(snapshot.recorded_at, 0)
-    )
-    return page[0] if page and page[0].number == number else None
+def _some(
+    storage: Storage, snapshot: Snapshot, recent: float, numbers: Sequence[int]
+) -> Iterator[RecordedRow]:
+    for start in range(0, len(numbers), BATCH_ROWS):
+        some = list(numbers[start : start + BATCH_ROWS])
+        yield from _page(storage, snapshot, _NUMBERED, {"numbers": some, "recent_from": recent})
 
 
 def _page(
-    storage: Storage, snapshot: Snapshot, *, first: int, count: int, recent: float
+    storage: Storage, snapshot: Snapshot, statement: Executable, window: Mapping[str, object]
 ) -> list[RecordedRow]:
-    window = {
-        "snapshot_id": snapshot.id,
-        "first": first,
-        "count": count,
-        "recent_from": recent,
-    }
     with storage.reading() as connection:
         codec = codec_of(connection, snapshot)
-        found = connection.execute(_FROM_NUMBER, window).all()
+        found = connection.execute(statement, {**window, "snapshot_id": snapshot.id}).all()
     return [
         _recorded(codec, _Kept(Standing(*one[: len(RECORD)]), *one[len(RECORD) :])) for one in found
     ]

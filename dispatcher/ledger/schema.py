@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from dispatcher.model import CallState, Purpose, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -95,6 +95,7 @@ snapshot_rows = Table(
     Column("call", Integer),
     Column("request_digest", LargeBinary),
     Column("carried_id", String),
+    Column("schedule_at", Double),  # of a request: when it wishes to be placed
     Column("payload", LargeBinary, nullable=False),
     _one_of("kind", ["request", "problem", "skip", "carried"]),
     CheckConstraint(

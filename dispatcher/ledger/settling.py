@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, literal_column, select, update
 
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger.due import NOT_PLACED
@@ -17,7 +17,10 @@ _INTERRUPTED_MESSAGE = (
     "the run ended while this call was being sent: check in ContactShip whether it was placed"
 )
 
-_LEFT_OVER = and_(calls.c.campaign_id == bindparam("campaign"), calls.c.state == CallState.SENDING)
+# A literal, for SQLite takes the partial index of calls being sent for nothing else.
+_LEFT_OVER = and_(
+    calls.c.campaign_id == bindparam("campaign"), calls.c.state == literal_column("'sending'")
+)
 _END_ATTEMPTS = (
     update(attempts)
     .where(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from dispatcher.ledger.schema import calls, snapshot_rows, snapshots
 from dispatcher.ledger.storage import Storage, moment_of
@@ -17,10 +17,21 @@ _LAST = (
     .order_by(snapshots.c.id.desc())
     .limit(1)
 )
+HAS_OTHERS: ColumnElement[bool] = (
+    select(snapshots.c.id)
+    .where(
+        snapshots.c.campaign_id == bindparam("campaign_id"),
+        snapshots.c.id != bindparam("snapshot_id"),
+    )
+    .exists()
+)
+"""The campaign has had other snapshots than this one."""
+
 _OTHER_PENDING = (
     select(func.count())
     .select_from(calls)
     .where(
+        HAS_OTHERS,
         calls.c.campaign_id == bindparam("campaign_id"),
         calls.c.state == CallState.PENDING,
         calls.c.id.not_in(

@@ -45,6 +45,10 @@ class Totals:
         if row.error_code:
             self._add_code(row)
 
+    def add_plain(self, status: CallStatus, count: int) -> None:
+        """Count rows of which there is no more to say than their status."""
+        self._counts[status] += count
+
     @property
     def rows(self) -> int:
         """Rows counted so far."""

@@ -6,10 +6,11 @@ from dispatcher.writer.place import (
     Written,
     choose_target,
     default_results_path,
+    digest_of,
     probe_folder,
     target_for,
 )
-from dispatcher.writer.table import write_results, write_table
+from dispatcher.writer.table import make_ready, write_results, write_table
 
 __all__ = [
     "TableFormat",
@@ -17,6 +18,8 @@ __all__ = [
     "Written",
     "choose_target",
     "default_results_path",
+    "digest_of",
+    "make_ready",
     "probe_folder",
     "target_for",
     "write_results",

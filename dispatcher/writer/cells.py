@@ -10,26 +10,13 @@ from itertools import count
 from openpyxl.utils import get_column_letter
 
 from dispatcher.errors import StorageFailed
+from dispatcher.writer.columns import Columns
 
 _LONGEST = 32_767  # characters in a cell, as Excel counts them
 _LAST_ROW = 1_048_576
 _LAST_COLUMN = 16_384
 
 _UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
-    """
-    The columns that are not plain text.
-
-    Attributes:
-        status: Index of the column that is coloured by its word, -1 for none.
-        numbers: Indices of columns whose whole numbers are number cells.
-    """
-
-    status: int = -1
-    numbers: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,7 @@ def behind_link(path: Path) -> Path:
 
 
 def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file, hex."""
+    """Return the SHA-256 of a file, hex; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import assert_never
 
-from dispatcher.writer.cells import Columns
+from dispatcher.writer.columns import Columns
 from dispatcher.writer.csv_text import write_csv
 from dispatcher.writer.place import (
     Ours,
@@ -21,13 +21,18 @@ from dispatcher.writer.place import (
     take_mode,
     temporary_beside,
 )
-from dispatcher.writer.workbook import write_workbook
 
 Lines = Iterable[tuple[str, ...]]
 Pairs = Sequence[tuple[str, str]]
 
 _STATUS = "call_status"
 _NUMBERS = ("call_http_status", "call_attempts", "source_row")
+
+
+def make_ready(target: Target) -> None:
+    """Load what writing this kind of sheet needs: at the end of a long run it may be gone."""
+    if target.format is TableFormat.XLSX:
+        import dispatcher.writer.workbook  # noqa: F401, PLC0415
 
 
 def write_results(
@@ -126,6 +131,9 @@ def _write(
                 case TableFormat.CSV:
                     write_csv(file, headers, counted, delimiter=target.delimiter)
                 case TableFormat.XLSX:
+                    # openpyxl is a fifth of a start's time and memory; a CSV does without it.
+                    from dispatcher.writer.workbook import write_workbook  # noqa: PLC0415
+
                     write_workbook(file, headers, counted, summary, columns=columns)
                 case _:
                     assert_never(target.format)

@@ -14,7 +14,8 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from dispatcher.writer.cells import CellStyles, Columns, RowWriter, sheet_text
+from dispatcher.writer.cells import CellStyles, RowWriter, sheet_text
+from dispatcher.writer.columns import Columns
 
 _TEXT_FORMAT = "@"
 _FILLS = {

@@ -15,14 +15,14 @@ from dispatcher.loader.workbook.cell_names import (
     cell_name,
     position,
 )
-from dispatcher.loader.workbook.cells import Book, cell_text
+from dispatcher.loader.workbook.cells import Book, cell_reader
 from dispatcher.loader.workbook.markup import (
     SPREADSHEET_NAMESPACES,
     is_true,
     local_name,
     namespace_of,
 )
-from dispatcher.loader.workbook.number_text import CellFault, plain_number
+from dispatcher.loader.workbook.number_text import CellFault
 from dispatcher.loader.workbook.package import Package
 from dispatcher.loader.workbook.refusal import unreadable, unsafe
 from dispatcher.loader.workbook.shaping import RawRow
@@ -34,7 +34,7 @@ from dispatcher.loader.workbook.shared_strings import (
 from dispatcher.loader.workbook.tree import children
 from dispatcher.model import Flaw, FlawKind
 
-_KEPT_TEXTS = 8192  # values worked out before, for columns that repeat them
+_KEPT_READERS = 1024  # of types and styles
 _TEXT_MATTERS_FROM = 128 * 1024**2  # characters
 _MOST_TEXT_RATIO = 40  # characters of a sheet's cells to bytes of its XML and shared texts
 _ROW_DIGITS = 7
@@ -58,8 +58,7 @@ class RowStream:
         self._part = part
         self._uncomputed = book.uncomputed
         self._shared = book.texts.named
-        self._is_plain = book.styles.is_plain
-        self._text_of = lru_cache(_KEPT_TEXTS)(partial(cell_text, book))
+        self._reader = lru_cache(_KEPT_READERS)(partial(cell_reader, book))
         ratio_room = _MOST_TEXT_RATIO * (package.size(part) + book.texts.size)
         self._room = max(_TEXT_MATTERS_FROM, ratio_room)
         self._is_row = self._is_cell = self._is_value = ""
@@ -109,7 +108,8 @@ class RowStream:
     def _row(self, row: Element) -> RawRow:
         self._number = self._number_of(row)
         suffix = str(self._number)
-        is_cell, shared = self._is_cell, self._shared
+        is_cell, is_value = self._is_cell, self._is_value
+        reader, shared = self._reader, self._shared
         cells: list[str] = []
         flaws: list[Flaw] = []
         column = -1
@@ -120,67 +120,63 @@ class RowStream:
             reference = cell.get("r")
             if column == MOST_COLUMNS or reference != COLUMN_NAMES[column] + suffix:
                 column = self._place(reference, column)
-            if not len(cell):  # styled and empty
+            parts = len(cell)
+            if not parts:  # styled and empty
                 continue
             self._column = column
-            if cell.get("t") == "s" and len(cell) == 1:
-                text = shared(cell[0].text)
+            value = cell[0]
+            if parts > 1 or value.tag != is_value:
+                found = self._compound(cell)
+            elif (kind := cell.get("t")) == "s":
+                found = shared(value.text)
             else:
-                text = self._text(cell, flaws)
+                found = reader(kind, cell.get("s"))(value.text or "")
+            text = found if isinstance(found, str) else self._noted(found, flaws)
             if column == len(cells) and 0 < len(text) <= CELL_LIMIT:
                 cells.append(text)
             elif text:
                 self._put(text, column, cells)
         self._count(cells)
-        hidden = self._is_hidden(row)
-        return RawRow(number=self._number, cells=cells, hidden=hidden, flaws=tuple(flaws))
+        return RawRow(self._number, cells, self._is_hidden(row), tuple(flaws))
 
-    def _text(self, cell: Element, flaws: list[Flaw]) -> str:
-        found = self._reading(cell)
-        if isinstance(found, str):
-            return found
-        message = f"{self._at(self._column)} holds {found.shown}"
-        flaws.append(Flaw(kind=found.kind, column=self._column, message=message))
-        return found.text
-
-    def _reading(self, cell: Element) -> str | CellFault:
-        kind = cell.get("t", "n")
-        value = cell[0]
-        if len(cell) == 1 and value.tag == self._is_value:
-            style = cell.get("s")
-            if kind == "n" and self._is_plain(style):
-                return plain_number(value.text or "")
-            return self._text_of(value.text or "", kind, style)
+    def _compound(self, cell: Element) -> str | CellFault:
+        """Read a cell that holds more than a value, or none."""
         parts = {local_name(child.tag): child for child in cell}
         if "v" not in parts:
             if "is" in parts:
                 return text_of(parts["is"])
             return _UNCOMPUTED if "f" in parts else ""
-        text = parts["v"].text or ""
-        if "f" in parts and self._lacks_value(text, kind):
+        kind, value = cell.get("t"), parts["v"].text or ""
+        if "f" in parts and self._lacks_value(value, kind):
             return _UNCOMPUTED
-        return self._text_of(text, kind, cell.get("s"))
+        return self._reader(kind, cell.get("s"))(value)
 
-    def _lacks_value(self, value: str, kind: str) -> bool:
+    def _noted(self, fault: CellFault, flaws: list[Flaw]) -> str:
+        message = f"{self._at(self._column)} holds {fault.shown}"
+        flaws.append(Flaw(kind=fault.kind, column=self._column, message=message))
+        return fault.text
+
+    def _lacks_value(self, value: str, kind: str | None) -> bool:
         """
         Return whether a formula's value was never computed.
 
         Writers that cannot compute leave it empty, or write 0 or nothing and ask whoever opens
         the file to compute everything.
         """
-        if self._uncomputed and kind in {"n", "str"} and value in {"", "0"}:
+        if self._uncomputed and kind in {None, "n", "str"} and value in {"", "0"}:
             return True
         return not value and kind != "str"
 
     def _number_of(self, row: Element) -> int:
         """Return the number of a row: as it says, as its first cell says, or the next one."""
         stated = row.get("r")
+        following = self._number + 1
         if stated is None:
             first = position(row[0].get("r", "")) if len(row) else None
-            number = first[1] if first else self._number + 1
+            number = first[1] if first else following
         else:
             number = _whole(stated)
-        if not self._number < number <= MOST_ROWS:
+        if not following <= number <= MOST_ROWS:
             self._refuse(f"has row {stated or number} after row {self._number}")
         return number
 

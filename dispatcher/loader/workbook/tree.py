@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from dispatcher.loader.workbook.markup import PrologGuard, invalid, local_name
-from dispatcher.loader.workbook.package import Package
+from dispatcher.loader.workbook.package import MOST_RATIO, Package
 from dispatcher.loader.workbook.refusal import unsafe
 
+_RATIO_MATTERS_FROM = 8 * 1024**2  # bytes; empty cells and texts cost more to read than to unpack
 CHILD_LIMIT = 2 * 1024**2  # bytes of one row or one shared text
 BEFORE_LIMIT = 3 * 1024**2  # bytes before the first one
 DEPTH_LIMIT = 200  # tags within tags
@@ -29,6 +30,7 @@ def children(
     Raises:
         SheetRefused: The part is missing, damaged, no valid XML, or unsafe.
     """
+    package.judge_ratio(part, most=MOST_RATIO, above=_RATIO_MATTERS_FROM)
     harvest = _Harvest(container, before)
     pending = 0  # bytes since anything was complete
     for size in harvest.grow(package, part):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+from dispatcher.loader.workbook.cell_names import cell_name
 from dispatcher.loader.workbook.escapes import decoded
 from dispatcher.loader.workbook.number_formats import FormKind, NumberForm
 from dispatcher.loader.workbook.number_text import (
@@ -16,7 +17,7 @@ from dispatcher.loader.workbook.number_text import (
 )
 from dispatcher.loader.workbook.shared_strings import DanglingReferenceError, SharedStrings
 from dispatcher.loader.workbook.styles import Styles
-from dispatcher.model import FlawKind
+from dispatcher.model import Flaw, FlawKind
 
 CellReader = Callable[[str], str | CellFault]
 """Makes a cell's text of its value as the file has it."""
@@ -77,6 +78,12 @@ def _number_reader(form: NumberForm, *, from_1904: bool) -> CellReader:
     if form.kind is FormKind.PLAIN:
         return plain_number
     return lru_cache(_KEPT_TEXTS)(partial(number_text, form=form, from_1904=from_1904))
+
+
+def flaw_of(fault: CellFault, column: int, row: int) -> Flaw:
+    """Return the flaw of a cell; *column* counts from 0, *row* from 1."""
+    message = f"{cell_name(column, row)} holds {fault.shown}"
+    return Flaw(kind=fault.kind, column=column, message=message)
 
 
 def _boolean(value: str) -> str | CellFault:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import chain
 from typing import NoReturn
 from xml.etree.ElementTree import Element
 
@@ -15,7 +16,7 @@ from dispatcher.loader.workbook.cell_names import (
     cell_name,
     position,
 )
-from dispatcher.loader.workbook.cells import Book, cell_reader
+from dispatcher.loader.workbook.cells import Book, cell_reader, flaw_of
 from dispatcher.loader.workbook.markup import (
     SPREADSHEET_NAMESPACES,
     is_true,
@@ -24,6 +25,7 @@ from dispatcher.loader.workbook.markup import (
 )
 from dispatcher.loader.workbook.number_text import CellFault
 from dispatcher.loader.workbook.package import Package
+from dispatcher.loader.workbook.plain_rows import PlainRows, stands_alone
 from dispatcher.loader.workbook.refusal import unreadable, unsafe
 from dispatcher.loader.workbook.shaping import RawRow
 from dispatcher.loader.workbook.shared_strings import (
@@ -31,9 +33,13 @@ from dispatcher.loader.workbook.shared_strings import (
     DanglingReferenceError,
     text_of,
 )
-from dispatcher.loader.workbook.tree import children
+from dispatcher.loader.workbook.tree import Tree
 from dispatcher.model import Flaw, FlawKind
 
+_ROWS = "sheetData"
+_ROWS_TAG = b"<sheetData>"
+_ROW_END = b"</row>"
+_LONGEST_WAIT = 256 * 1024  # bytes kept until a tag comes that is looked for
 _KEPT_READERS = 1024  # of types and styles
 _TEXT_MATTERS_FROM = 128 * 1024**2  # characters
 _MOST_TEXT_RATIO = 40  # characters of a sheet's cells to bytes of its XML and shared texts
@@ -73,8 +79,74 @@ class RowStream:
         Raises:
             SheetRefused: The part is damaged or unsafe, or says something no reader may guess at.
         """
-        part = self._part
-        for element in children(self._package, part, "sheetData", before=self._before_rows):
+        tree = Tree(self._package, self._part, _ROWS, before=self._before_rows)
+        chunks = self._package.chunks(self._part)
+        left, is_usual = yield from self._up_to_rows(tree, chunks)
+        if is_usual:
+            left = yield from self._one_by_one(tree, chain([left], chunks))
+        for chunk in chain([left], chunks):
+            yield from self._rows(tree.feed(chunk))
+        yield from self._rows(tree.finish())
+
+    def _up_to_rows(
+        self, tree: Tree, chunks: Iterator[bytes]
+    ) -> Generator[RawRow, None, tuple[bytes, bool]]:
+        """
+        Read up to the first row, if the tag before it is a usual one.
+
+        Returns:
+            The bytes that follow, and whether rows stand there by names without a prefix.
+        """
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if _ROWS_TAG in head or len(head) > _LONGEST_WAIT:
+                break
+        before, tag, left = head.partition(_ROWS_TAG)
+        if not tag:
+            return head, False
+        yield from self._rows(tree.feed(before))
+        if tree.container_tag():
+            return tag + left, False
+        tree.feed(tag)
+        namespace = self._is_row.removesuffix("row")
+        return left, bool(self._is_row) and tree.container_tag() == f"{namespace}{_ROWS}"
+
+    def _one_by_one(self, tree: Tree, chunks: Iterator[bytes]) -> Generator[RawRow, None, bytes]:
+        """
+        Read rows each by itself, as far as they can be told apart by their end tags alone.
+
+        Returns:
+            The bytes that are left for the tree.
+        """
+
+        def parsed(tag: str) -> Element:
+            (element,) = tree.graft(tag.encode("ascii", "surrogateescape"))
+            return element
+
+        plain = PlainRows(self._reader, self._is_hidden, parsed)
+        left = b""
+        for chunk in chunks:
+            *pieces, left = (left + chunk).split(_ROW_END)
+            for at, piece in enumerate(pieces):
+                # What is not ASCII no pattern takes, so its encoding does not matter here.
+                markup = piece.decode("ascii", "surrogateescape")
+                row = plain.row(markup, after=self._number)
+                if row is not None:
+                    self._number = row.number
+                    self._count(row.cells)
+                    if row.cells or row.flaws:
+                        yield row
+                elif stands_alone(markup):
+                    yield from self._rows(tree.graft(piece + _ROW_END))
+                else:
+                    return _ROW_END.join([*pieces[at:], left])
+            if len(left) > _LONGEST_WAIT:
+                break
+        return left
+
+    def _rows(self, elements: Iterable[Element]) -> Iterator[RawRow]:
+        for element in elements:
             if element.tag != self._is_row:
                 continue
             try:
@@ -131,7 +203,9 @@ class RowStream:
                 found = shared(value.text)
             else:
                 found = reader(kind, cell.get("s"))(value.text or "")
-            text = found if isinstance(found, str) else self._noted(found, flaws)
+            if isinstance(found, CellFault):
+                flaws.append(flaw_of(found, column, self._number))
+            text = found.text if isinstance(found, CellFault) else found
             if column == len(cells) and 0 < len(text) <= CELL_LIMIT:
                 cells.append(text)
             elif text:
@@ -150,11 +224,6 @@ class RowStream:
         if "f" in parts and self._lacks_value(value, kind):
             return _UNCOMPUTED
         return self._reader(kind, cell.get("s"))(value)
-
-    def _noted(self, fault: CellFault, flaws: list[Flaw]) -> str:
-        message = f"{self._at(self._column)} holds {fault.shown}"
-        flaws.append(Flaw(kind=fault.kind, column=self._column, message=message))
-        return fault.text
 
     def _lacks_value(self, value: str, kind: str | None) -> bool:
         """
@@ -207,7 +276,7 @@ class RowStream:
         else:
             cells[column] = text
 
-    def _count(self, cells: list[str]) -> None:
+    def _count(self, cells: Sequence[str]) -> None:
         self._room -= sum(map(len, cells))
         if self._room < 0:
             what = f"its part {self._part} repeats texts beyond any real sheet"

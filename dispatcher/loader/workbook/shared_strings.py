@@ -94,7 +94,7 @@ def shared_strings_of(package: Package, part: str) -> SharedStrings:
     if not part or not package.has(part):
         return texts
     package.judge_ratio(part, most=_MOST_RATIO, above=_RATIO_MATTERS_FROM)
-    for item in children(package, part, "sst", before=lambda _: None):
+    for item in children(package, part, "sst"):
         texts.append(text_of(item))
     return texts
 

@@ -257,6 +257,7 @@ def test_cells_may_leave_gaps_and_change_places(packed: Pack) -> None:
         ('<c r="A2" t="inlineStr"><is><r><t>ri</t></r><r><t>ch</t></r></is></c>', "rich"),
         ('<c r="A2" t="inlineStr"><v>odd</v></c>', "odd"),
         ('<c r="A2"><is><t>untyped</t></is></c>', "untyped"),
+        ('<c r="A2" t="s"><is><t>typed as shared</t></is></c>', "typed as shared"),
         ('<c r="A2" t="str"><f>A1</f><v>of formula</v></c>', "of formula"),
         ('<c r="A2" t="str"><v>0012</v></c>', "0012"),
         ('<c r="A2" t="str"><v>1e5</v></c>', "1e5"),
@@ -301,6 +302,20 @@ def test_a_cell_is_the_text_a_person_sees(packed: Pack, cell: str, text: str) ->
     (row,) = rows_of(path)
 
     assert row == SheetRow(number=2, cells=(text, "end"))
+
+
+@pytest.mark.parametrize("bound", ["_MOST_AT_HAND", "_SIZE_AT_HAND"])
+def test_shared_texts_beyond_those_at_hand_are_read_the_same(
+    packed: Pack, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    monkeypatch.setattr(f"dispatcher.loader.workbook.shared_strings.{bound}", 2)
+    items = "".join(f"<si><t>ñ{n}</t></si>" for n in range(6))
+    rows = "".join(f'<row><c t="s"><v>{n}</v></c></row>' for n in (5, 0, 2, 1, 4, 3))
+    more = {"xl/sharedStrings.xml": f'<sst xmlns="{MAIN}">{items}</sst>'}
+
+    found = [row.cells[0] for row in rows_of(simple(packed, rows, **more))]
+
+    assert found == ["ñ5", "ñ0", "ñ2", "ñ1", "ñ4", "ñ3"]
 
 
 def test_a_formula_may_have_a_shared_text(packed: Pack) -> None:

@@ -302,6 +302,20 @@ def test_shared_texts_that_unpack_like_a_bomb_are_refused(
     assert "zip bomb" in refused(packed(parts_of() | texts)).message
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        parts_of("<row>" + "<c/>" * 10_000 + "</row>" + "<row/>" * 2_000_000),
+        parts_of() | {TEXTS: f"<sst>{'<si/>' * 2_000_000}</sst>"},
+    ],
+    ids=["rows", "texts"],
+)
+def test_empty_pieces_by_the_million_are_refused_before_they_are_read(
+    refused: Refused, parts: dict[str, str]
+) -> None:
+    assert "zip bomb" in refused(packed(parts)).message
+
+
 def test_too_many_merged_cells_are_refused(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,8 @@ class HeaderRow:
 
 def is_blank(cells: Iterable[str]) -> bool:
     """Say whether all cells are empty or white space."""
-    return not any(cell and not cell.isspace() for cell in cells)
+    text = "".join(cells)
+    return not text or text.isspace()
 
 
 def choose_header(

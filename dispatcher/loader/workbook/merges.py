@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dispatcher.loader.workbook.cell_names import cell_name, position
 from dispatcher.loader.workbook.markup import Attributes, for_each, local_name
@@ -72,7 +72,7 @@ def with_merges(
         return
     for row in rows:
         flaws = tuple(sweep.flaws(row.number)) if holds_anything(row) else ()
-        yield replace(row, flaws=row.flaws + flaws) if flaws else row
+        yield row._replace(flaws=row.flaws + flaws) if flaws else row
 
 
 def _mentions_merges(chunks: Iterator[bytes]) -> bool:

@@ -36,6 +36,8 @@ LONG_NUMBER = (
 )
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
+# Fifteen digits or fewer in their shortest form read back as they are: no arithmetic is needed.
+_SETTLED = re.compile(r"-?[1-9][0-9]{0,9}\.[0-9]{0,4}[1-9]")
 _INTEGER = re.compile(r"-?[0-9]+")
 _ISO = re.compile(
     r"(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T?)?"
@@ -105,6 +107,8 @@ def plain_number(stored: str) -> str | CellFault:
     """
     if len(stored) < LONG_DIGITS and stored.isdigit() and stored.isascii():
         return stored if stored[0] != "0" else str(int(stored))
+    if _SETTLED.fullmatch(stored):
+        return stored
     stored = stored.strip()
     if not stored:
         return ""

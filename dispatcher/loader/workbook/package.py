@@ -66,7 +66,8 @@ class Package:
         self._source = path.open("rb")
         try:
             self._archive = self._opened()
-            self._parts = self._judged(self._archive.infolist())
+            self._parts = self._named(self._archive.infolist())
+            self._judge_sizes()
         except BaseException:
             self._source.close()
             raise
@@ -100,10 +101,21 @@ class Package:
         part = self._parts.get(part_name(name))
         return part.file_size if part else 0
 
-    def packed_size(self, name: str) -> int:
-        """Return the size of a part as it is packed in bytes, 0 for one that is not there."""
+    def judge_ratio(self, name: str, *, most: int, above: int) -> None:
+        """
+        Judge how well a part is packed.
+
+        Args:
+            name: Name of a part; one that is not there passes.
+            most: Bytes unpacked that one byte may stand for.
+            above: Bytes unpacked up to which it does not matter.
+
+        Raises:
+            SheetRefused: It is packed better than anything honest.
+        """
         part = self._parts.get(part_name(name))
-        return part.compress_size if part else 0
+        if part and part.file_size > max(above, most * part.compress_size):
+            raise unsafe(self.file, f"its part {part.filename} unpacks to a zip bomb's size")
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """
@@ -159,7 +171,7 @@ class Package:
         at = tail.rfind(b"PK\x06\x06", 0, at)
         return int(_ZIP64_RECORD.unpack_from(tail, at)[8]) if at >= 0 else end
 
-    def _judged(self, entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    def _named(self, entries: list[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
         if len(entries) > MOST_PARTS:
             raise unsafe(self.file, f"more than {MOST_PARTS:,} parts in one workbook")
         parts: dict[str, zipfile.ZipInfo] = {}
@@ -171,14 +183,12 @@ class Package:
                 raise unsafe(self.file, f"two parts have the name {entry.filename}")
             if not name.endswith("/"):
                 parts[name] = entry
-        self._judge_sizes(entries)
         return parts
 
-    def _judge_sizes(self, entries: list[zipfile.ZipInfo]) -> None:
-        for entry in entries:
-            if entry.file_size > max(RATIO_MATTERS_FROM, MOST_RATIO * entry.compress_size):
-                raise unsafe(self.file, f"its part {entry.filename} unpacks to a zip bomb's size")
-        if sum(entry.file_size for entry in entries) > MOST_UNPACKED:
+    def _judge_sizes(self) -> None:
+        for name in self._parts:
+            self.judge_ratio(name, most=MOST_RATIO, above=RATIO_MATTERS_FROM)
+        if sum(part.file_size for part in self._parts.values()) > MOST_UNPACKED:
             raise unsafe(self.file, f"it unpacks to more than {MOST_UNPACKED // 1024**3} GiB")
 
     def _part(self, part: zipfile.ZipInfo) -> IO[bytes]:

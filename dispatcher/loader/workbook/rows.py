@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
+from itertools import chain
 from typing import NoReturn
 from xml.etree.ElementTree import Element
 
@@ -15,15 +16,16 @@ from dispatcher.loader.workbook.cell_names import (
     cell_name,
     position,
 )
-from dispatcher.loader.workbook.cells import Book, cell_text
+from dispatcher.loader.workbook.cells import Book, cell_reader, flaw_of
 from dispatcher.loader.workbook.markup import (
     SPREADSHEET_NAMESPACES,
     is_true,
     local_name,
     namespace_of,
 )
-from dispatcher.loader.workbook.number_text import CellFault, plain_number
+from dispatcher.loader.workbook.number_text import CellFault
 from dispatcher.loader.workbook.package import Package
+from dispatcher.loader.workbook.plain_rows import PlainRows, stands_alone
 from dispatcher.loader.workbook.refusal import unreadable, unsafe
 from dispatcher.loader.workbook.shaping import RawRow
 from dispatcher.loader.workbook.shared_strings import (
@@ -31,10 +33,14 @@ from dispatcher.loader.workbook.shared_strings import (
     DanglingReferenceError,
     text_of,
 )
-from dispatcher.loader.workbook.tree import children
+from dispatcher.loader.workbook.tree import Tree
 from dispatcher.model import Flaw, FlawKind
 
-_KEPT_TEXTS = 8192  # values worked out before, for columns that repeat them
+_ROWS = "sheetData"
+_ROWS_TAG = b"<sheetData>"
+_ROW_END = b"</row>"
+_LONGEST_WAIT = 256 * 1024  # bytes kept until a tag comes that is looked for
+_KEPT_READERS = 1024  # of types and styles
 _TEXT_MATTERS_FROM = 128 * 1024**2  # characters
 _MOST_TEXT_RATIO = 40  # characters of a sheet's cells to bytes of its XML and shared texts
 _ROW_DIGITS = 7
@@ -58,8 +64,7 @@ class RowStream:
         self._part = part
         self._uncomputed = book.uncomputed
         self._shared = book.texts.named
-        self._is_plain = book.styles.is_plain
-        self._text_of = lru_cache(_KEPT_TEXTS)(partial(cell_text, book))
+        self._reader = lru_cache(_KEPT_READERS)(partial(cell_reader, book))
         ratio_room = _MOST_TEXT_RATIO * (package.size(part) + book.texts.size)
         self._room = max(_TEXT_MATTERS_FROM, ratio_room)
         self._is_row = self._is_cell = self._is_value = ""
@@ -74,8 +79,74 @@ class RowStream:
         Raises:
             SheetRefused: The part is damaged or unsafe, or says something no reader may guess at.
         """
-        part = self._part
-        for element in children(self._package, part, "sheetData", before=self._before_rows):
+        tree = Tree(self._package, self._part, _ROWS, before=self._before_rows)
+        chunks = self._package.chunks(self._part)
+        left, is_usual = yield from self._up_to_rows(tree, chunks)
+        if is_usual:
+            left = yield from self._one_by_one(tree, chain([left], chunks))
+        for chunk in chain([left], chunks):
+            yield from self._rows(tree.feed(chunk))
+        yield from self._rows(tree.finish())
+
+    def _up_to_rows(
+        self, tree: Tree, chunks: Iterator[bytes]
+    ) -> Generator[RawRow, None, tuple[bytes, bool]]:
+        """
+        Read up to the first row, if the tag before it is a usual one.
+
+        Returns:
+            The bytes that follow, and whether rows stand there by names without a prefix.
+        """
+        head = b""
+        for chunk in chunks:
+            head += chunk
+            if _ROWS_TAG in head or len(head) > _LONGEST_WAIT:
+                break
+        before, tag, left = head.partition(_ROWS_TAG)
+        if not tag:
+            return head, False
+        yield from self._rows(tree.feed(before))
+        if tree.container_tag():
+            return tag + left, False
+        tree.feed(tag)
+        namespace = self._is_row.removesuffix("row")
+        return left, bool(self._is_row) and tree.container_tag() == f"{namespace}{_ROWS}"
+
+    def _one_by_one(self, tree: Tree, chunks: Iterator[bytes]) -> Generator[RawRow, None, bytes]:
+        """
+        Read rows each by itself, as far as they can be told apart by their end tags alone.
+
+        Returns:
+            The bytes that are left for the tree.
+        """
+
+        def parsed(tag: str) -> Element:
+            (element,) = tree.graft(tag.encode("ascii", "surrogateescape"))
+            return element
+
+        plain = PlainRows(self._reader, self._is_hidden, parsed)
+        left = b""
+        for chunk in chunks:
+            *pieces, left = (left + chunk).split(_ROW_END)
+            for at, piece in enumerate(pieces):
+                # What is not ASCII no pattern takes, so its encoding does not matter here.
+                markup = piece.decode("ascii", "surrogateescape")
+                row = plain.row(markup, after=self._number)
+                if row is not None:
+                    self._number = row.number
+                    self._count(row.cells)
+                    if row.cells or row.flaws:
+                        yield row
+                elif stands_alone(markup):
+                    yield from self._rows(tree.graft(piece + _ROW_END))
+                else:
+                    return _ROW_END.join([*pieces[at:], left])
+            if len(left) > _LONGEST_WAIT:
+                break
+        return left
+
+    def _rows(self, elements: Iterable[Element]) -> Iterator[RawRow]:
+        for element in elements:
             if element.tag != self._is_row:
                 continue
             try:
@@ -109,7 +180,8 @@ class RowStream:
     def _row(self, row: Element) -> RawRow:
         self._number = self._number_of(row)
         suffix = str(self._number)
-        is_cell, shared = self._is_cell, self._shared
+        is_cell, is_value = self._is_cell, self._is_value
+        reader, shared = self._reader, self._shared
         cells: list[str] = []
         flaws: list[Flaw] = []
         column = -1
@@ -120,67 +192,60 @@ class RowStream:
             reference = cell.get("r")
             if column == MOST_COLUMNS or reference != COLUMN_NAMES[column] + suffix:
                 column = self._place(reference, column)
-            if not len(cell):  # styled and empty
+            parts = len(cell)
+            if not parts:  # styled and empty
                 continue
             self._column = column
-            if cell.get("t") == "s" and len(cell) == 1:
-                text = shared(cell[0].text)
+            value = cell[0]
+            if parts > 1 or value.tag != is_value:
+                found = self._compound(cell)
+            elif (kind := cell.get("t")) == "s":
+                found = shared(value.text)
             else:
-                text = self._text(cell, flaws)
+                found = reader(kind, cell.get("s"))(value.text or "")
+            if isinstance(found, CellFault):
+                flaws.append(flaw_of(found, column, self._number))
+            text = found.text if isinstance(found, CellFault) else found
             if column == len(cells) and 0 < len(text) <= CELL_LIMIT:
                 cells.append(text)
             elif text:
                 self._put(text, column, cells)
         self._count(cells)
-        hidden = self._is_hidden(row)
-        return RawRow(number=self._number, cells=cells, hidden=hidden, flaws=tuple(flaws))
+        return RawRow(self._number, cells, self._is_hidden(row), tuple(flaws))
 
-    def _text(self, cell: Element, flaws: list[Flaw]) -> str:
-        found = self._reading(cell)
-        if isinstance(found, str):
-            return found
-        message = f"{self._at(self._column)} holds {found.shown}"
-        flaws.append(Flaw(kind=found.kind, column=self._column, message=message))
-        return found.text
-
-    def _reading(self, cell: Element) -> str | CellFault:
-        kind = cell.get("t", "n")
-        value = cell[0]
-        if len(cell) == 1 and value.tag == self._is_value:
-            style = cell.get("s")
-            if kind == "n" and self._is_plain(style):
-                return plain_number(value.text or "")
-            return self._text_of(value.text or "", kind, style)
+    def _compound(self, cell: Element) -> str | CellFault:
+        """Read a cell that holds more than a value, or none."""
         parts = {local_name(child.tag): child for child in cell}
         if "v" not in parts:
             if "is" in parts:
                 return text_of(parts["is"])
             return _UNCOMPUTED if "f" in parts else ""
-        text = parts["v"].text or ""
-        if "f" in parts and self._lacks_value(text, kind):
+        kind, value = cell.get("t"), parts["v"].text or ""
+        if "f" in parts and self._lacks_value(value, kind):
             return _UNCOMPUTED
-        return self._text_of(text, kind, cell.get("s"))
+        return self._reader(kind, cell.get("s"))(value)
 
-    def _lacks_value(self, value: str, kind: str) -> bool:
+    def _lacks_value(self, value: str, kind: str | None) -> bool:
         """
         Return whether a formula's value was never computed.
 
         Writers that cannot compute leave it empty, or write 0 or nothing and ask whoever opens
         the file to compute everything.
         """
-        if self._uncomputed and kind in {"n", "str"} and value in {"", "0"}:
+        if self._uncomputed and kind in {None, "n", "str"} and value in {"", "0"}:
             return True
         return not value and kind != "str"
 
     def _number_of(self, row: Element) -> int:
         """Return the number of a row: as it says, as its first cell says, or the next one."""
         stated = row.get("r")
+        following = self._number + 1
         if stated is None:
             first = position(row[0].get("r", "")) if len(row) else None
-            number = first[1] if first else self._number + 1
+            number = first[1] if first else following
         else:
             number = _whole(stated)
-        if not self._number < number <= MOST_ROWS:
+        if not following <= number <= MOST_ROWS:
             self._refuse(f"has row {stated or number} after row {self._number}")
         return number
 
@@ -211,7 +276,7 @@ class RowStream:
         else:
             cells[column] = text
 
-    def _count(self, cells: list[str]) -> None:
+    def _count(self, cells: Sequence[str]) -> None:
         self._room -= sum(map(len, cells))
         if self._room < 0:
             what = f"its part {self._part} repeats texts beyond any real sheet"

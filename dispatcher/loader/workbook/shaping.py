@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from dispatcher.loader.header import choose_header, is_blank
 from dispatcher.loader.options import ReadOptions, Wanted
@@ -16,10 +17,9 @@ LOOK_AHEAD_CHARACTERS = 1_000_000
 _MOST_NAMED = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RawRow:
+class RawRow(NamedTuple):
     """
-    A row as the file has it.
+    A row as the file has it; a tuple, because there are a million of them.
 
     Attributes:
         number: Row number from 1.

@@ -8,10 +8,11 @@ from xml.etree.ElementTree import Element
 from dispatcher.loader.workbook.escapes import decoded
 from dispatcher.loader.workbook.markup import local_name
 from dispatcher.loader.workbook.package import Package
-from dispatcher.loader.workbook.refusal import unsafe
 from dispatcher.loader.workbook.tree import children
 
 CELL_LIMIT = 32_767  # characters Excel allows in a cell
+_MOST_AT_HAND = 400_000  # texts; about 40 MB
+_SIZE_AT_HAND = 16 * 1024**2  # bytes
 _MOST_RATIO = 50  # texts that are listed once each do not pack any better
 _RATIO_MATTERS_FROM = 64 * 1024**2  # bytes
 _MOST_SHOWN = 20  # characters of an odd value in a message
@@ -25,23 +26,31 @@ class SharedStrings:
     """
     Texts by index.
 
-    They stand end to end in one block of UTF-8: a million of them as Python strings would take
-    four times the room. A text that no cell may hold is cut one character past the limit.
+    The first ones, among them those that a sheet repeats, are kept at hand. The others stand end
+    to end in one block of UTF-8: a million of them as Python strings would take four times the
+    room. A text that no cell may hold is cut one character past the limit.
+
+    Attributes:
+        size: Bytes of all texts together.
     """
 
     def __init__(self) -> None:
+        self.size = 0
+        self._at_hand: list[str] = []
         self._block = bytearray()
         self._ends = array("Q", [0])
 
-    @property
-    def size(self) -> int:
-        """Bytes of all texts together."""
-        return len(self._block)
-
     def append(self, text: str) -> None:
         """Add a text at the end."""
-        self._block += text[: CELL_LIMIT + 1].encode("utf-8")
+        text = text[: CELL_LIMIT + 1]
+        if self.size < _SIZE_AT_HAND and len(self._at_hand) < _MOST_AT_HAND:
+            self._at_hand.append(text)
+            self.size += len(text) if text.isascii() else len(text.encode("utf-8"))
+            return
+        encoded = text.encode("utf-8")
+        self._block += encoded
         self._ends.append(len(self._block))
+        self.size += len(encoded)
 
     def named(self, value: str | None) -> str:
         """
@@ -53,17 +62,21 @@ class SharedStrings:
         Raises:
             DanglingReferenceError: There is none.
         """
-        ends = self._ends
         value = value or ""
         try:
             index = int(value)
             if index >= 0:
-                return self._block[ends[index] : ends[index + 1]].decode("utf-8")
+                at_hand = self._at_hand
+                return at_hand[index] if index < len(at_hand) else self._packed(index)
         except (IndexError, OverflowError, ValueError):
             if not value.strip():
                 return ""
         shown = value[:_MOST_SHOWN]
         raise DanglingReferenceError(f"text {shown}, which the workbook does not have")
+
+    def _packed(self, index: int) -> str:
+        at = index - len(self._at_hand)
+        return self._block[self._ends[at] : self._ends[at + 1]].decode("utf-8")
 
 
 def shared_strings_of(package: Package, part: str) -> SharedStrings:
@@ -80,9 +93,8 @@ def shared_strings_of(package: Package, part: str) -> SharedStrings:
     texts = SharedStrings()
     if not part or not package.has(part):
         return texts
-    if package.size(part) > max(_RATIO_MATTERS_FROM, _MOST_RATIO * package.packed_size(part)):
-        raise unsafe(package.file, f"its part {part} unpacks to a zip bomb's size")
-    for item in children(package, part, "sst", before=lambda _: None):
+    package.judge_ratio(part, most=_MOST_RATIO, above=_RATIO_MATTERS_FROM)
+    for item in children(package, part, "sst"):
         texts.append(text_of(item))
     return texts
 

@@ -21,10 +21,6 @@ class Styles:
         self._forms: dict[str | None, NumberForm] = {str(i): form for i, form in enumerate(forms)}
         self._forms[None] = self._forms[""] = forms[0] if forms else PLAIN
 
-    def is_plain(self, index: str | None) -> bool:
-        """Return whether numbers of a style are shown as they are."""
-        return self._forms.get(index, PLAIN) is PLAIN
-
     def form(self, index: str | None) -> NumberForm:
         """Return the form of a style: the first for no index, plain for one that is not there."""
         return self._forms.get(index, PLAIN)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
-from dispatcher.loader.workbook.markup import PrologGuard, invalid, local_name
-from dispatcher.loader.workbook.package import Package
-from dispatcher.loader.workbook.refusal import unsafe
+from dispatcher.errors import SheetRefused
+from dispatcher.loader.workbook.markup import Attributes, PrologGuard, for_each, local_name
+from dispatcher.loader.workbook.package import MOST_RATIO, MOST_UNPACKED, Package
+from dispatcher.loader.workbook.refusal import damaged, unsafe
 
+_RATIO_MATTERS_FROM = 8 * 1024**2  # bytes; empty cells and texts cost more to read than to unpack
 CHILD_LIMIT = 2 * 1024**2  # bytes of one row or one shared text
 BEFORE_LIMIT = 3 * 1024**2  # bytes before the first one
 DEPTH_LIMIT = 200  # tags within tags
 
 
-def children(
-    package: Package, part: str, container: str, *, before: Callable[[Element], None]
-) -> Iterator[Element]:
+def children(package: Package, part: str, container: str) -> Iterator[Element]:
     """
     Yield the children of a part's container, each when it is complete, and forget them.
 
@@ -24,83 +24,131 @@ def children(
         package: The workbook.
         part: Name of the part.
         container: Local name of the root element, or of a child of it.
-        before: Called with the root element, and with each child of it before the container.
 
     Raises:
         SheetRefused: The part is missing, damaged, no valid XML, or unsafe.
     """
-    harvest = _Harvest(container, before)
-    pending = 0  # bytes since anything was complete
-    for size in harvest.grow(package, part):
-        complete = harvest.complete()
-        pending = 0 if complete or harvest.has_moved() else pending + size
-        limit = CHILD_LIMIT if harvest.is_found else BEFORE_LIMIT
-        if pending > limit or harvest.depth > DEPTH_LIMIT:
-            raise unsafe(package.file, f"its part {part} holds an endless row, text or tag")
-        yield from complete
-    yield from harvest.rest()
+    tree = Tree(package, part, container)
+    for chunk in package.chunks(part):
+        yield from tree.feed(chunk)
+    yield from tree.finish()
 
 
-class _Harvest:
-    """
-    A growing tree and what is complete in it.
+class Tree:
+    """A growing tree, and what is complete in its container."""
 
-    Attributes:
-        is_found: The container has begun.
-        depth: Tags within tags after the container, as far as they were followed.
-    """
+    def __init__(
+        self,
+        package: Package,
+        part: str,
+        container: str,
+        *,
+        before: Callable[[Element], None] = lambda _: None,
+    ) -> None:
+        """
+        Begin a tree.
 
-    def __init__(self, container: str, before: Callable[[Element], None]) -> None:
+        Args:
+            package: The workbook.
+            part: Name of the part.
+            container: Local name of the root element, or of a child of it.
+            before: Called with the root element, and with each child of it before the container.
+
+        Raises:
+            SheetRefused: The part is packed better than any honest one.
+        """
+        package.judge_ratio(part, most=MOST_RATIO, above=_RATIO_MATTERS_FROM)
+        self._package = package
+        self._part = part
         self._name = container
         self._before = before
+        self._guard = PrologGuard(package, part)
         self._builder = TreeBuilder()
+        self._parser = XMLParser(target=self._builder)  # noqa: S314 the guard goes first
         # What is begun here stays at hand, and the part's own root will hang below it.
         self._top = self._builder.start("", {})
         self._container = self._top
         self._last = self._top
-        self.is_found = False
-        self.depth = 0
+        self._is_found = False
+        self._depth = 0  # tags within tags after the container, as far as they were followed
+        self._pending = 0  # bytes since anything was complete
 
-    def grow(self, package: Package, part: str) -> Iterator[int]:
+    def feed(self, chunk: bytes) -> list[Element]:
         """
-        Read a part, and yield the size in bytes of each chunk after it was parsed.
+        Read the next bytes of the part, and take the children that are complete.
 
         Raises:
-            SheetRefused: The part is missing, damaged, no valid XML, or declares a document type.
+            SheetRefused: They are no valid XML, unsafe, or declare a document type.
         """
-        guard = PrologGuard(package, part)
-        parser = XMLParser(target=self._builder)  # noqa: S314 the guard goes first
-        try:
-            for chunk in package.chunks(part):
-                guard.look(chunk)
-                parser.feed(chunk)
-                yield len(chunk)
-            parser.close()
-        except ParseError as problem:
-            line, column = problem.position
-            raise invalid(package, part, line, column, problem.code) from problem
+        self._parse(chunk)
+        complete = self._complete()
+        moved = complete or self._has_moved()
+        self._pending = 0 if moved else self._pending + len(chunk)
+        limit = CHILD_LIMIT if self._is_found else BEFORE_LIMIT
+        if self._pending > limit or self._depth > DEPTH_LIMIT:
+            what = f"its part {self._part} holds an endless row, text or tag"
+            raise unsafe(self._package.file, what)
+        return complete
 
-    def complete(self) -> list[Element]:
+    def finish(self) -> list[Element]:
+        """
+        End the part, and take the children that are left.
+
+        Raises:
+            SheetRefused: It ends too soon.
+        """
+        try:
+            self._parser.close()
+        except ParseError as problem:
+            raise self._invalid() from problem
+        return self._rest()
+
+    def container_tag(self) -> str:
+        """Return the name of the container with its namespace, "" before it has begun."""
+        return self._container.tag if self._is_found else ""
+
+    def graft(self, markup: bytes) -> list[Element]:
+        """
+        Read whole children of the open container, and take them.
+
+        Raises:
+            SheetRefused: They are no valid XML.
+        """
+        self._parse(markup)
+        return self._rest()
+
+    def _parse(self, chunk: bytes) -> None:
+        self._guard.look(chunk)
+        try:
+            self._parser.feed(chunk)
+        except ParseError as problem:
+            raise self._invalid() from problem
+
+    def _invalid(self) -> SheetRefused:
+        # Rows may have been left out here, so only the part itself tells line and column.
+        for_each(self._package, self._part, _pass_over, limit=MOST_UNPACKED)
+        return damaged(self._package.file, f"its part {self._part} is not valid XML")
+
+    def _complete(self) -> list[Element]:
         """Take the children that are complete; the last one may still grow."""
-        if not self.is_found:
+        if not self._is_found:
             self._look_for_container()
-        if not self.is_found:
+        if not self._is_found:
             return []
         if self._is_closed():
             self._forget_rest()
-            return self.rest()
+            return self._rest()
         return self._taken(len(self._container) - 1)
 
-    def rest(self) -> list[Element]:
-        """Take all children that are left."""
-        return self._taken(len(self._container)) if self.is_found else []
+    def _rest(self) -> list[Element]:
+        return self._taken(len(self._container)) if self._is_found else []
 
-    def has_moved(self) -> bool:
+    def _has_moved(self) -> bool:
         """Return whether anything has begun after the container since the last call."""
-        last, self.depth = self._top, 0
-        while len(last) and self._is_closed() and self.depth <= DEPTH_LIMIT:
+        last, self._depth = self._top, 0
+        while len(last) and self._is_closed() and self._depth <= DEPTH_LIMIT:
             last = last[-1]
-            self.depth += 1
+            self._depth += 1
         moved = last is not self._last
         self._last = last
         return moved
@@ -119,14 +167,14 @@ class _Harvest:
                 return
 
     def _found(self, container: Element, before: list[Element]) -> None:
-        self.is_found = True
+        self._is_found = True
         self._container = container
         for element in before:
             self._before(element)
 
     def _is_closed(self) -> bool:
         root = self._top[0] if len(self._top) else self._top
-        return self.is_found and root is not self._container and root[-1] is not self._container
+        return self._is_found and root is not self._container and root[-1] is not self._container
 
     def _forget_rest(self) -> None:
         """Drop what follows the container, but the elements that are still being built."""
@@ -143,3 +191,7 @@ class _Harvest:
         taken = self._container[:count]
         del self._container[:count]
         return taken
+
+
+def _pass_over(_element: str, _attributes: Attributes) -> None:
+    pass

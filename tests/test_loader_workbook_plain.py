@@ -1,0 +1,281 @@
+"""
+Rows read by a pattern are what the tree makes of them.
+
+A space in ``<sheetData >`` means nothing in XML, but leaves the whole sheet to the tree.
+"""
+
+from __future__ import annotations
+
+import random
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dispatcher.errors import SheetRefused
+from dispatcher.loader.options import ReadOptions
+from dispatcher.loader.workbook import open_workbook, plain_rows
+from dispatcher.loader.workbook import rows as row_stream
+from dispatcher.model import SheetRow
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+TEXTS = f'<sst xmlns="{MAIN}"><si><t>id</t></si><si><t>añ</t></si><si><t/></si></sst>'
+STYLES = f'<styleSheet xmlns="{MAIN}"><cellXfs><xf/><xf numFmtId="14"/></cellXfs></styleSheet>'
+HEADER = '<row r="1"><c r="A1" t="s"><v>0</v></c></row>'
+
+Outcome = list[SheetRow] | str
+
+
+def packed(path: Path, sheet: str | bytes) -> Path:
+    links = "".join(
+        f'<Relationship Id="r{n}" Type="{OFFICE}/{kind}" Target="{target}"/>'
+        for n, (kind, target) in enumerate(
+            [("worksheet", "s.xml"), ("sharedStrings", "t.xml"), ("styles", "f.xml")]
+        )
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{MAIN}" xmlns:r="{OFFICE}">'
+            '<sheets><sheet name="S" r:id="r0"/></sheets></workbook>',
+        )
+        archive.writestr("xl/_rels/workbook.xml.rels", f"<Relationships>{links}</Relationships>")
+        archive.writestr("xl/t.xml", TEXTS)
+        archive.writestr("xl/f.xml", STYLES)
+        archive.writestr("xl/s.xml", sheet)
+    return path
+
+
+def outcome(path: Path, sheet: str | bytes) -> Outcome:
+    """Return the rows of a sheet, or why it is refused."""
+    packed(path, sheet)
+    try:
+        opened = open_workbook(path, file="f", options=ReadOptions(), wanted=lambda c: "id" in c)
+        return list(opened.rows())
+    except SheetRefused as refusal:
+        return refusal.message
+
+
+def worksheet(rows: str, *, tag: str = "sheetData", root: str = f'worksheet xmlns="{MAIN}"') -> str:
+    return f'<{root} xmlns:y="urn:y"><{tag}>{rows}</sheetData></worksheet>'
+
+
+def both(path: Path, rows: str) -> tuple[Outcome, Outcome]:
+    """Return the outcomes by pattern and by the tree alone, of parts that are equally long."""
+    by_pattern = outcome(path, worksheet(rows).replace("<worksheet ", "<worksheet  "))
+    return by_pattern, outcome(path, worksheet(rows, tag="sheetData "))
+
+
+CELLS = (
+    '<c r="{at}" t="s"><v>0</v></c>',
+    '<c r="{at}" s="1" t="s"><v>1</v></c>',
+    '<c r="{at}" t="s" s="1"><v>2</v></c>',
+    "<c r='{at}' t='s'><v>1</v></c>",
+    '<c r="{at}" t="s"><v>7</v></c>',
+    '<c r="{at}" t="s"><v> 1 </v></c>',
+    '<c r="{at}"><v>12.50</v></c>',
+    '<c r="{at}" s="1"><v>45351</v></c>',
+    '<c r="{at}" s="1"/>',
+    '<c r="{at}" s="1"></c>',
+    '<c r="{at}" s="1"><v/></c>',
+    '<c r="{at}" t="b"><v></v></c>',
+    '<c r="{at}" t="e"><v>#N/A</v></c>',
+    '<c r="{at}"><v>1234567890123456</v></c>',
+    '<c r="{at}" t="str"><v>plain</v></c>',
+    '<c r="{at}" t="str"><v>a&amp;b</v></c>',
+    '<c r="{at}" t="str"><v>a]]b> \t\n</v></c>',
+    '<c r="{at}" t="str"><v>a\r\nb\r</v></c>',
+    '<c r="{at}" t="str"><v>ñ 😀</v></c>',
+    '<c r="{at}" t="str"><v>\x7f</v></c>',
+    '<c r="{at}" t="str"><v><![CDATA[</row>]]></v></c>',
+    '<c r="{at}" t="str"><v>a<!-- x -->b</v></c>',
+    '<c r="{at}" t="inlineStr"><is><t>in</t></is></c>',
+    '<c r="{at}"><f>1+1</f><v>2</v></c>',
+    '<c r="{at}"><f>1+1</f></c>',
+    '<c r="{at}" t="q"/>',
+    '<c r="{at}" cm="1" y:a="x/y"><v>5</v></c>',
+    '<c r="{at}" t="&#115;"><v>1</v></c>',
+    '<c\nr="{at}"\n><v>5</v></c>',
+    '<y:c r="{at}"><y:v>9</y:v></y:c>',
+    '<c xmlns="urn:y" r="{at}"><v>9</v></c>',
+    "<c><v>3</v></c>",
+    '<c t="s"><v>1</v></c>',
+    "<!-- <c/> -->",
+    " stray text ",
+    "\n  ",
+)
+BROKEN = (
+    '<c r="{at}" t="str"><v>&x;</v></c>',
+    '<c r="{at}" t="str"><v>a]]>b</v></c>',
+    '<c r="{at}" t="str"><v>\x01</v></c>',
+    '<c r="{at}" r="{at}"><v>1</v></c>',
+    '<c r="{at}" z:a="1"><v>1</v></c>',
+    '<c r="{at}" s=1><v>1</v></c>',
+    '<c r="{at}"s="1"><v>1</v></c>',
+    '<c r="{at}" s="><v>1</v></c>',
+    '<c r="{at}" s="1"><v>1</c></v>',
+    "</row>",
+    "<row>",
+    "</sheetData>",
+    "<!--",
+    "]]>",
+    "&",
+)
+ROWS = (
+    '<row r="{n}">{cells}</row>',
+    '<row r="{n}" spans="1:3" y:d="0.25">{cells}</row>',
+    '<row r="{n}" hidden="1">{cells}</row>',
+    '<row r="{n}" ht="0" customHeight="1">{cells}</row>',
+    '<row r="{n}" a="x>y">{cells}</row>',
+    '\n<row r="{n}"\n>{cells}</row >',
+    "<row r='{n}'>{cells}</row>",
+    "<row>{cells}</row>",
+    '<row r="0{n}">{cells}</row>',
+    '<y:row r="{n}">{cells}</y:row>',
+    '<row r="{n}" s="1"/>',
+    '<row r="{n}"/><!-- <row r="{n}"><c r="A{n}"><v>1</v></c></row> -->',
+    "<![CDATA[<row>{cells}</row>]]>",
+    "<?a </row> ?>",
+)
+BROKEN_ROWS = (
+    '<row r="1">{cells}</row>',
+    '<row r="{n}" r="2">{cells}</row>',
+    '<row r="{n}" z:a="1">{cells}</row>',
+    '<row r="{n}" a="1>{cells}</row>',
+    '<row r="{n}"><row>{cells}</row></row>',
+    '<row r="{n}"/>{cells}</row>',
+    '<row r="1048577">{cells}</row>',
+    "{cells}",
+)
+
+
+@st.composite
+def markup(draw: st.DrawFn, cells: tuple[str, ...], rows: tuple[str, ...]) -> str:
+    """Draw rows below a header, each cell in its place or, at times, in that of another."""
+    pieces = [HEADER]
+    for number in range(2, 2 + draw(st.integers(1, 5))):
+        inner = ""
+        for letter in draw(st.lists(st.sampled_from("ABCD"), max_size=4).map(sorted)):
+            at = draw(st.sampled_from([f"{letter}{number}"] * 9 + [f"{letter}9", "A2", "$D$3"]))
+            inner += draw(st.sampled_from(cells)).format(at=at)
+        pieces.append(draw(st.sampled_from(rows)).format(n=number, cells=inner))
+    return "".join(pieces)
+
+
+SETTINGS = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@SETTINGS
+@given(rows=markup(CELLS, (ROWS[0], *ROWS)))
+def test_rows_in_any_shape_are_what_the_tree_makes_of_them(tmp_path: Path, rows: str) -> None:
+    by_pattern, by_tree = both(tmp_path / "book.xlsx", rows)
+
+    assert by_pattern == by_tree
+
+
+@SETTINGS
+@given(rows=markup((*CELLS[:8], *BROKEN), (*ROWS[:3], *BROKEN_ROWS)))
+def test_what_the_tree_refuses_is_refused(tmp_path: Path, rows: str) -> None:
+    by_pattern, by_tree = both(tmp_path / "book.xlsx", rows)
+
+    # Of two faults in one piece, each may come upon another one first.
+    assert isinstance(by_pattern, str) == isinstance(by_tree, str)
+    assert isinstance(by_tree, str) or by_pattern == by_tree
+
+
+def usual_rows(count: int, extra: Callable[[int], str] = lambda _: "") -> str:
+    return HEADER + "".join(
+        f'<row r="{n}"><c r="A{n}"><v>{n}</v></c>{extra(n)}</row>' for n in range(2, count + 2)
+    )
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        lambda n: f'<c r="B{n}" s="1"><v>{n}</v></c>',
+        lambda n: f'<c r="B{n}" s="{n}"/>',
+        lambda n: f'<c r="C{n}"><f>A{n}</f><v>1</v></c>' if n % 7 == 0 else "",
+        lambda n: '<c t="str"><v>ñ</v></c>' if n == 700 else "",
+        lambda n: "<!-- </row> -->" if n == 700 else "",
+        lambda n: f'<c r="B{n}" t="str"><v>{"x" * 30_000 * (n % 900 == 0)}</v></c>',
+    ],
+    ids=["usual", "wordings", "formulas", "accent", "comment", "long"],
+)
+def test_many_rows_are_read_the_same_across_all_pieces(
+    tmp_path: Path, extra: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain_rows, "_MOST_WORDINGS", 500)
+
+    by_pattern, by_tree = both(tmp_path / "book.xlsx", usual_rows(2_000, extra))
+
+    assert isinstance(by_pattern, list)
+    assert by_pattern == by_tree
+
+
+def test_a_row_that_does_not_end_soon_is_left_to_the_tree(tmp_path: Path) -> None:
+    noise = random.Random(7).randbytes(200_000).hex()
+    rows = usual_rows(3, lambda n: f"<!-- {noise} -->" if n == 3 else "")
+
+    by_pattern, by_tree = both(tmp_path / "book.xlsx", rows)
+
+    assert isinstance(by_pattern, list)
+    assert by_pattern == by_tree
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        worksheet(HEADER, root="worksheet xmlns='urn:z'"),
+        f'<x:worksheet xmlns:x="{MAIN}"><sheetData>{usual_rows(2)}</sheetData></x:worksheet>',
+        f"<sheetData>{usual_rows(2)}</sheetData>",
+        f'<worksheet xmlns="{MAIN}"><sheetData/><!-- <sheetData>{usual_rows(2)} --></worksheet>',
+        f'<worksheet xmlns="{MAIN}"><!-- <sheetData>{usual_rows(2)} --></worksheet>',
+        f'<worksheet xmlns="{MAIN}"><y><sheetData>{usual_rows(2)}</sheetData></y></worksheet>',
+        f'<worksheet xmlns="{MAIN}"><y xmlns=""/>{"<!-- x -->" * 30_000}</worksheet>',
+        "",
+    ],
+    ids=["namespace", "prefix", "root", "after", "comment", "deep", "far", "empty"],
+)
+def test_rows_are_read_only_where_rows_stand(tmp_path: Path, sheet: str) -> None:
+    by_pattern = outcome(tmp_path / "book.xlsx", sheet)
+    by_tree = outcome(tmp_path / "book.xlsx", sheet.replace("<sheetData>", "<sheetData >"))
+
+    assert isinstance(by_tree, str)
+    assert by_pattern == by_tree
+
+
+def test_a_fault_is_named_where_it_stands_in_the_part(tmp_path: Path) -> None:
+    rows = usual_rows(900, lambda n: "\n" + "&" * (n == 800))
+
+    by_pattern, by_tree = both(tmp_path / "book.xlsx", rows)
+
+    assert by_pattern == by_tree
+    assert "line 800, column 2:" in str(by_tree)
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-8", "us-ascii"])
+def test_text_that_is_not_ascii_is_read_in_the_encoding_of_the_part(
+    tmp_path: Path, encoding: str
+) -> None:
+    rows = usual_rows(2, lambda n: f'<c r="B{n}" t="str"><v>{"ñ" if n == 3 else "n"}</v></c>')
+    sheet = f'<?xml version="1.0" encoding="{encoding}"?>{worksheet(rows)}'
+    content = sheet.encode(encoding, "xmlcharrefreplace")
+
+    found = outcome(tmp_path / "book.xlsx", content)
+
+    assert [row.cells for row in found if isinstance(row, SheetRow)] == [("2", "n"), ("3", "ñ")]
+
+
+def test_a_text_repeated_beyond_any_real_sheet_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_stream, "_TEXT_MATTERS_FROM", 100)
+    monkeypatch.setattr(row_stream, "_MOST_TEXT_RATIO", 0)
+
+    assert "repeats texts" in str(outcome(tmp_path / "book.xlsx", worksheet(usual_rows(200))))

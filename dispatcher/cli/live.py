@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import shlex
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from dispatcher.cli.signals import Signals, caught
 from dispatcher.cli.terminal import say
@@ -71,6 +73,8 @@ async def _live(make_pool: MakePool, due: int, quietness: Quietness) -> Lived:
         )
         with caught(signals):
             dispatched, bug = await _run(pool)
+        if dispatched.stopped is StopWord.WAIT_TOO_LONG:
+            dispatched = replace(dispatched, message=dispatched.message + _not_before(pool))
         progress.show(tally_of(pool))
     return Lived(dispatched=dispatched, signal_number=signals.number, bug=bug)
 
@@ -81,6 +85,14 @@ async def _run(pool: Pool) -> tuple[Dispatched, Exception | None]:
     except Exception as bug:  # noqa: BLE001 - it is raised once the results are written
         said = f"unexpected error: {type(bug).__name__}"
         return Dispatched(stopped=None, message=said, counts=dict(pool.counts)), bug
+
+
+def _not_before(pool: Pool) -> str:
+    """Say until when the API wants to be left alone."""
+    now = time.monotonic()
+    until = pool.held[0] if pool.held is not None else now
+    moment = datetime.now().astimezone() + timedelta(seconds=until - now)
+    return f" Not before {moment:%Y-%m-%d %H:%M %Z}."
 
 
 def tally_of(pool: Pool) -> Tally:

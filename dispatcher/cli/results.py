@@ -264,17 +264,17 @@ def _write(
         headers_of(head.headers, result_columns=head.result_columns),
         view.lines(totals),
         lambda: summary(standing()),
-        ours=_ours(view.ledger),
+        ours=_ours(view.ledger, view.campaign),
         never=(sheet,),
         mode_from=sheet,
     )
     return written, standing()
 
 
-def _ours(ledger: Ledger) -> Callable[[Path, str], bool]:
+def _ours(ledger: Ledger, campaign: Campaign) -> Callable[[Path, str], bool]:
     def is_ours(path: Path, digest: str) -> bool:
         noted = ledger.results_file(str(path))
-        if noted is not None and noted.digest == digest:
+        if noted is not None and (noted.digest, noted.campaign) == (digest, campaign.name):
             return True
         return _is_rehearsed(path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from dispatcher.report import RESULT_COLUMNS
 from dispatcher.sandbox import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.end_to_end.conftest import World
 
 REFUSED = Fault(kind=FaultKind.STATUS, status=422, placed=False)
@@ -475,7 +474,7 @@ def test_a_contact_of_two_campaigns_is_called_once_within_the_hours(world: World
     assert ended.status == 0
     assert ended.counts == {"placed": 1, "skipped": 2}
     assert _sent(world, "c-1", "c-2", "c-3")
-    codes = [line["call_error_code"] for line in world.lines("campaign.results.csv")]
+    codes = [line["call_error_code"] for line in world.lines(str(ended.report["results"]))]
     assert codes == ["called_recently", "called_recently", ""]
 
 
@@ -542,6 +541,20 @@ def test_an_edited_results_sheet_keeps_its_place_and_ours_goes_beside_it(world: 
     assert ended.report["results"] == str(world.folder / "campaign.results (2).csv")
     assert f"{path} is not ours to overwrite" in ended.err
     assert world.agrees("campaign.results (2).csv")
+
+
+def test_two_campaigns_of_one_sheet_have_results_of_their_own(world: World) -> None:
+    world.configure("repeat_after_hours: 0\n")
+    sheet = world.people(3)
+
+    ended = [world.run(sheet, "--campaign", name) for name in ("uno", "dos", "uno", "dos")]
+
+    paths = [Path(str(each.report["results"])) for each in ended]
+    assert paths[:2] == paths[2:]
+    assert paths[0] == world.folder / "campaign.results.csv"
+    assert f"{paths[0]} is not ours to overwrite: the results are beside it." in ended[1].err
+    for path, name in zip(paths[:2], ("uno", "dos"), strict=True):
+        assert [line["call_campaign"] for line in world.lines(path)] == [name] * 3
 
 
 def test_a_file_that_was_there_before_is_not_overwritten(world: World) -> None:

@@ -103,6 +103,79 @@ def test_a_copy_of_the_sheet_continues_the_same_campaign(world: World, name: str
     assert _sent(world, "c-1", "c-2", "c-3")
 
 
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("campaign.csv", {"delimiter": ";", "encoding": "utf-8-sig"}),
+        ("campaign.csv", {"delimiter": "\t", "encoding": "cp1252"}),
+        ("campaign.xlsx", None),
+    ],
+    ids=["other-delimiter", "other-encoding", "as-a-workbook"],
+)
+def test_a_sheet_that_was_saved_again_otherwise_continues_its_campaign(
+    world: World, name: str, saved: dict[str, str] | None
+) -> None:
+    rows = [(f"c-{n}", f"Núñez {n}", f"{n}.000,50") for n in range(1, 5)]
+    world.run(world.csv(rows), "--limit", "2")
+
+    if saved is None:
+        (world.folder / "campaign.csv").unlink()
+        sheet = world.workbook([("contact_id", "nombre", "monto"), *rows], name=name)
+    else:
+        sheet = world.csv(rows, name=name, **saved)
+    ended = world.run(sheet)
+
+    assert (ended.status, ended.counts) == (0, {"placed": 4}), ended.err
+    assert _sent(world, "c-1", "c-2", "c-3", "c-4")
+
+
+def test_copies_in_two_folders_are_one_campaign_and_call_nobody_twice(world: World) -> None:
+    here = world.people(4)
+    there = world.folder / "mail"
+    there.mkdir()
+    shutil.copy(here, there / "campaign.csv")
+
+    first = world.run(here, "--limit", "3")
+    second = world.run(there / "campaign.csv")
+
+    assert (first.status, second.status) == (0, 0)
+    assert second.counts == {"placed": 4}
+    assert second.report["results"] == str(there / "campaign.results.csv")
+    assert _sent(world, "c-1", "c-2", "c-3", "c-4")
+
+
+def test_a_campaign_resumed_through_another_base_url_is_refused(world: World) -> None:
+    sheet = world.people(3)
+    world.run(sheet, "--limit", "1")
+    begun = world.server
+    other = world.serve()
+
+    refused = world.run(sheet)
+
+    assert refused.status == 2
+    assert f'campaign "campaign" was begun through {begun.url}, not {other.url}' in refused.err
+    assert not other.requests
+
+
+@pytest.mark.parametrize(
+    ("option", "field"), [("--agent-id", "agent_id"), ("--from-number-id", "from_number_id")]
+)
+def test_a_campaign_resumed_with_another_agent_or_number_says_so_and_calls_only_the_others(
+    world: World, option: str, field: str
+) -> None:
+    sheet = world.people(3)
+    world.run(sheet, "--limit", "1")
+
+    ended = world.run(sheet, option, "another")
+
+    told = {"agent_id": "Agent another, from number number-1 "}
+    assert told.get(field, "Agent agent-1, from number another ") in ended.err
+    assert (ended.status, ended.counts) == (0, {"placed": 3})
+    codes = [line["call_error_code"] for line in world.lines("campaign.results.csv")]
+    assert codes == ["placed_with_other_data", "", ""]
+    assert _sent(world, "c-1", "c-2", "c-3")
+
+
 def test_a_renamed_sheet_continues_under_the_campaigns_name(world: World) -> None:
     world.run(world.people(3), "--campaign", "Cobranza Marzo")
     world.people(4, name="otra.csv")

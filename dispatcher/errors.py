@@ -11,7 +11,8 @@ an exception. These are for what ends the whole command::
     ├── CampaignHeld           7   another run holds this campaign
     ├── StorageFailed          8   the ledger or the results could not be written
     ├── Declined             130   the person answered "no"
-    └── Interrupted          130   Ctrl-C while no call was in flight
+    ├── Interrupted          130   Ctrl-C while no call was in flight
+    └── Terminated           143   the same by another signal
 
 Only ``cli`` catches the base class, prints ``message`` as one line and ``hint`` as a second one.
 Neither ever holds the API key or personal data beyond a file, row or column name.
@@ -77,3 +78,9 @@ class Interrupted(DispatcherError):
     """Ctrl-C came while no call was in flight."""
 
     exit_code = 130
+
+
+class Terminated(DispatcherError):
+    """A signal to end or to hang up came while no call was in flight."""
+
+    exit_code = 143

@@ -201,6 +201,21 @@ def test_what_one_run_was_asked_says_nothing_to_the_next(ledger: Ledger) -> None
         assert ledger.holding.asked_by("a") == ""
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["replaced", "removed"])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps what is open in its place")
+def test_a_ledger_that_is_another_file_now_is_no_ledger_to_go_on_with(
+    ledger: Ledger, *, is_there: bool
+) -> None:
+    file = Path(ledger.location)
+    with ledger.hold("a"):
+        file.rename(file.with_name("aside.db"))
+        if is_there:
+            file.write_bytes(b"")
+
+        with pytest.raises(StorageFailed, match="was moved, replaced or removed"):
+            ledger.holding.asked_by("a")
+
+
 def test_nobody_is_asked_where_no_run_is_live(ledger: Ledger) -> None:
     with ledger.hold("a"):
         pass

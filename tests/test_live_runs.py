@@ -79,7 +79,8 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with SandboxServer(SandboxOptions(rate_per_minute=0, faults=Faults())) as server:
+    options = SandboxOptions(rate_per_minute=0, faults=Faults(), id_prefix="call-")
+    with SandboxServer(options) as server:
         yield World(server=server, folder=tmp_path)
 
 
@@ -270,6 +271,32 @@ def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> No
     assert counts["placed"] == len(world.placed()) == 300 - counts["uncertain"]
     assert counts["uncertain"] <= WORKERS  # marked, not begun, and even that not recorded
     assert code == (5 if counts["uncertain"] else 0)
+    assert set(world.placed().values()) == {1}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps what is open in its place")
+def test_a_ledger_that_is_removed_under_a_run_stops_it_and_the_results_keep_the_ids(
+    world: World,
+) -> None:
+    sheet = world.sheet("cobranzas.csv", range(300))
+    process = world.start(*world.campaign(sheet, "60/second"))
+    world.wait_until_placed(10, process)
+
+    for path in world.folder.glob("ledger.db*"):
+        if path.is_file():
+            path.unlink()
+    out, err = process.communicate(timeout=60)
+    again = world.run(*world.campaign(sheet, "unlimited"))
+    fed_back = world.run(*world.campaign(world.folder / "cobranzas.results.csv", "unlimited"))
+
+    ended = json.loads(out)
+    assert (process.returncode, ended["stopped"]) == (8, "ledger_failed"), err
+    assert "was moved, replaced or removed while it was held" in err
+    assert 10 <= ended["counts"]["placed"] < 300
+    assert again[0] == 2
+    assert "another ledger has dialled them" in again[2]
+    assert fed_back[0] == 0, fed_back[2]
+    assert json.loads(fed_back[1])["counts"]["placed"] == 300
     assert set(world.placed().values()) == {1}
 
 

@@ -75,6 +75,30 @@ def test_the_list_is_asked_at_most_so_often_in_any_minute(ledger: Ledger, time: 
     assert 120 <= sum(time.waited) < 121
 
 
+def test_two_commands_on_one_ledger_share_what_the_list_allows(ledger: Ledger, time: Time) -> None:
+    with (
+        SandboxServer(
+            SandboxOptions(rate_per_minute=1000, list_rate_per_minute=LISTS_A_MINUTE),
+            monotonic=lambda: time.now,
+        ) as server,
+        open_ledger(ledger.location, purpose=Purpose.REAL, create=False) as other,
+    ):
+        first = asyncio.run(_looked(server.url, server.key, ledger, time, times=15))
+        second = asyncio.run(_looked(server.url, server.key, other, time, times=15))
+
+    assert {a.status for a in first + second if isinstance(a, Reply)} == {200}
+    assert 60 <= sum(time.waited) < 61
+
+
+def test_what_was_spent_before_the_machine_started_anew_is_back(ledger: Ledger, time: Time) -> None:
+    with SandboxServer(SandboxOptions(rate_per_minute=1000)) as server:
+        asyncio.run(_looked(server.url, server.key, ledger, time, times=20))
+        time.now = 5.0
+        asyncio.run(_looked(server.url, server.key, ledger, time, times=20))
+
+    assert time.waited == []
+
+
 def test_looking_draws_on_the_shared_pace(ledger: Ledger, time: Time) -> None:
     rate = Rate(count=10, unit_seconds=1)
 

@@ -6,15 +6,19 @@ import asyncio
 import io
 import os
 import signal
+import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from dispatcher.cli import terminal
-from dispatcher.cli.signals import Signals, caught
+from dispatcher.cli.live import while_writing
+from dispatcher.cli.signals import Signals, caught, finishing, interruptible
 from dispatcher.cli.times import stop_moment
-from dispatcher.errors import UsageProblem
+from dispatcher.errors import DispatcherError, Interrupted, Terminated, UsageProblem
+from dispatcher.model import Campaign
 
 
 def test_what_could_steer_a_terminal_is_made_visible() -> None:
@@ -42,6 +46,32 @@ def test_a_pipe_that_is_gone_is_no_reason_to_stop(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(sys, "stderr", stream)
         terminal.say("one")
         terminal.say("two")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to write to")
+def test_a_full_disk_is_no_reason_to_stop_nor_to_fail_at_exit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        terminal.put("one")
+        terminal.put("two")
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "0>&- >&- 2>&-"])
+@pytest.mark.skipif(os.name != "posix", reason="other shells close nothing")
+def test_a_stream_that_is_closed_from_the_start_is_no_reason_to_stop(
+    closed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sheet = Path("campaign.csv")
+    sheet.write_text("contact_id,agent_id,from_number_id\nc-1,a,n\nc-2,a,n\n", encoding="utf-8")
+    command = f'"{sys.executable}" -m dispatcher run campaign.csv --sandbox --yes {closed}'
+
+    status = subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True).returncode
+
+    assert status == 0
+    assert Path("campaign.results.csv").read_text("utf-8-sig").count(",placed,") == 2
 
 
 def test_a_terminal_that_lacks_a_letter_gets_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,3 +121,69 @@ def test_the_first_signal_ends_gently_the_next_ones_at_once() -> None:
     assert asyncio.run(main()) == signal.SIGTERM
     assert said == ["gently", "at once"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("seconds", "number", "expected"),
+    [
+        (0.01, signal.SIGTERM, ["gently"]),
+        (0.3, signal.SIGTERM, ["gently", "at once"]),
+        (0.01, signal.SIGINT, ["gently", "at once"]),
+    ],
+    ids=["told-twice", "later", "another"],
+)
+def test_a_signal_that_is_told_twice_is_one(
+    seconds: float, number: signal.Signals, expected: list[str]
+) -> None:
+    said: list[str] = []
+    moments = iter((5.0, 5.0 + seconds))
+    signals = Signals(
+        on_first=lambda: said.append("gently"),
+        on_second=lambda: said.append("at once"),
+        clock=lambda: next(moments),
+    )
+
+    signals.receive(signal.SIGTERM)
+    signals.receive(number)
+
+    assert said == expected
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there are no terminals to hang up")
+def test_a_run_that_nohup_started_ignores_that_its_terminal_went() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, Interrupted), (signal.SIGTERM, Terminated)]
+)
+def test_a_signal_ends_a_command_that_places_no_calls(
+    number: signal.Signals, ending: type[DispatcherError]
+) -> None:
+    before = signal.getsignal(number)
+
+    with pytest.raises(ending, match="nothing more was done"), interruptible():
+        signal.raise_signal(number)
+
+    assert signal.getsignal(number) is before
+
+
+def test_while_the_results_are_written_one_signal_waits_and_the_next_one_leaves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    campaign = Campaign(id=1, name="mora y más", key_columns=(), base_url="")
+    signals = while_writing(campaign)
+
+    with finishing(signals):
+        signal.raise_signal(signal.SIGTERM)
+        said = capsys.readouterr().err
+        with pytest.raises(Terminated) as left:
+            signal.raise_signal(signal.SIGINT)
+
+    assert said == "Writing the results. Again: end without them.\n"
+    assert left.value.hint == "nothing is lost: dispatcher results 'mora y más'"

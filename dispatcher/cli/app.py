@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,8 +9,9 @@ import typer
 
 from dispatcher import __version__
 from dispatcher.cli import options as opt
+from dispatcher.cli.signals import interruptible
 from dispatcher.cli.terminal import put, say_error
-from dispatcher.errors import DispatcherError, Interrupted, UsageProblem
+from dispatcher.errors import DispatcherError, UsageProblem
 
 
 def _leave(status: int, **_: object) -> NoReturn:
@@ -37,9 +37,9 @@ Campaign = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name of the c
 
 def run_app(arguments: list[str]) -> int:
     """Run one command and return its exit status; every expected ending is one line on stderr."""
-    signal.signal(signal.SIGINT, _interrupt)
     try:
-        app(args=arguments)
+        with interruptible():
+            app(args=arguments)
     except DispatcherError as error:
         say_error(error)
         return error.exit_code
@@ -51,10 +51,6 @@ def run_app(arguments: list[str]) -> int:
             tell_refusal("an option or argument is not right; stderr says which")
         return status
     return 0
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise Interrupted("interrupted: nothing more was done")
 
 
 def _show_version(*, value: bool) -> None:

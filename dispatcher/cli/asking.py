@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dispatcher.cli.job import Job
-from dispatcher.cli.terminal import ask, counted, one_line, say
+from dispatcher.cli.terminal import ask, counted, is_interactive, one_line, say
 from dispatcher.cli.times import stop_moment
 from dispatcher.config import DEFAULT_BASE_URL
-from dispatcher.errors import Declined
-from dispatcher.model import CallRequest, CallStatus, Purpose
+from dispatcher.errors import Declined, UsageProblem
+from dispatcher.ledger import Ledger
+from dispatcher.model import CallRequest, CallStatus, Campaign, Purpose, Snapshot
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import body_of, past_schedule
 
 _SECONDS_AN_HOUR = 3600
 _SECONDS_A_MINUTE = 60
+_OVERLAP_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +92,31 @@ def confirm(count: int) -> None:
         raise Declined("not confirmed: nothing was sent")
 
 
-def asks_anew(message: str, other: str, name: str) -> bool:
-    """Ask whether people who stand in another campaign are to be called in a new one."""
+def refuse_overlap(
+    ledger: Ledger, campaign: Campaign, snapshot: Snapshot, *, now: datetime
+) -> None:
+    """
+    Ask about a new campaign if most of its people stand in another: is it the same one, renamed?
+
+    Raises:
+        UsageProblem: it may be, and nobody said otherwise; the new campaign is forgotten.
+    """
+    found = ledger.overlap(campaign.id, snapshot.id, since=now - timedelta(days=_OVERLAP_DAYS))
+    if found is None:
+        return
+    other, count = found
+    message = f'The campaign "{other}" has {counted(count, "call")} of this sheet already'
+    if is_interactive() and _asks_anew(message, other, campaign.name):
+        return
+    ledger.forget(campaign.id)
+    raise UsageProblem(
+        message,
+        hint=f"continue it with --campaign {json.dumps(other, ensure_ascii=False)}, or call "
+        "them again on purpose by giving --campaign a new name",
+    )
+
+
+def _asks_anew(message: str, other: str, name: str) -> bool:
     say(one_line(f"{message}."))
     say(one_line(f'If this is the same campaign, answer no and run it with --campaign "{other}".'))
     return ask(one_line(f'Is "{name}" a new campaign, so that they are called again?'))

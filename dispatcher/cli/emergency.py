@@ -31,10 +31,14 @@ class Rescue:
         ledger: The ledger.
         campaign: The campaign.
         results: Where the results go; the emergency file lies beside them, else at home.
+
+    Attributes:
+        unrecorded: All that was placed and not recorded.
     """
 
     def __init__(self, ledger: Ledger, campaign: Campaign, *, results: Path) -> None:
         self._file = EmergencyFile(_folders(results), ledger_id=ledger.id, campaign=campaign.name)
+        self.unrecorded: list[Unrecorded] = []
         self._kept: dict[Path, int] = {}
         self._lost = 0
 
@@ -43,6 +47,7 @@ class Rescue:
         outcome = unrecorded.outcome
         if not outcome.call_id:
             return
+        self.unrecorded.append(unrecorded)
         say(one_line(f"NOT RECORDED: row {unrecorded.row} was placed: {outcome.call_id}"))
         path = self._file.add(
             EmergencyEntry(
@@ -69,7 +74,7 @@ class Rescue:
             say(f"{ids} could be kept nowhere: write down what is said above.")
 
 
-def take_in(ledger: Ledger, campaign: Campaign, *, results: Path | None = None) -> None:
+def take_in(ledger: Ledger, campaign: Campaign, *, results: Path | None = None) -> tuple[Path, ...]:
     """
     Let the ledger take in what earlier runs of the campaign could not record.
 
@@ -78,18 +83,25 @@ def take_in(ledger: Ledger, campaign: Campaign, *, results: Path | None = None) 
         campaign: Held by this process.
         results: Where the results go now; the places of earlier runs are looked at anyway.
 
+    Returns:
+        The files that cannot be read; the calls in them stay uncertain until they can.
+
     Raises:
         StorageFailed: the ledger cannot be written.
     """
     places = ledger.emergencies.places(campaign.id) + ((results,) if results else ())
     folders = dict.fromkeys(folder for place in places for folder in _folders(place))
+    unread = []
     for path in emergency_files(folders, ledger_id=ledger.id, campaign=campaign.name):
         try:
             entries = read_emergency(path, ledger_id=ledger.id, campaign=campaign.name)
         except OSError as error:
-            say(one_line(f"{path} cannot be read, so its call ids are not known: {error.strerror}"))
-            continue
-        _take_in(ledger, campaign, path, entries)
+            unread.append(path)
+            say(one_line(f"{path} holds ids of placed calls and cannot be read: {error.strerror}."))
+            say("  Make it readable and run again: the next run takes it in.")
+        else:
+            _take_in(ledger, campaign, path, entries)
+    return tuple(unread)
 
 
 def ended(ledger: Ledger, run_id: int, lived: Lived, finished_at: datetime) -> Lived:

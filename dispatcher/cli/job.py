@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import socket
 import sys
@@ -19,6 +18,7 @@ from dispatcher.client import Client
 from dispatcher.config import Settings, conduct_rules
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger import DueCalls, DueRules, Ledger
+from dispatcher.ledger.lock import this_user
 from dispatcher.model import Campaign, Purpose, RunStart, Snapshot
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import DelayMode
@@ -95,9 +95,8 @@ class Job:
 
         Args:
             as_of: The moment.
-            unrecorded: What the ledger could not take.
+            unrecorded: What was placed, and the ledger could not take.
         """
-        outcomes = [lost.outcome for lost in unrecorded]
         return ResultsView(
             ledger=self.ledger,
             campaign=self.campaign,
@@ -105,7 +104,7 @@ class Job:
             timezone=self.settings.defaults.timezone,
             repeat_after_hours=self.settings.repeat_after_hours,
             as_of=as_of,
-            unrecorded={outcome.key: outcome for outcome in outcomes if outcome.call_id},
+            unrecorded={lost.outcome.key: lost.outcome for lost in unrecorded},
         )
 
     def run_start(self, at: datetime) -> RunStart:
@@ -113,7 +112,7 @@ class Job:
         return RunStart(
             campaign_id=self.campaign.id,
             snapshot_id=self.snapshot.id,
-            user=getpass.getuser(),
+            user=this_user(),
             host=socket.gethostname(),
             version=__version__,
             arguments=json.dumps(sys.argv[1:], ensure_ascii=False),

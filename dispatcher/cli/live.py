@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from dispatcher.cli.signals import Signals, caught
-from dispatcher.model import CallStatus, StopWord
+from dispatcher.cli.terminal import say
+from dispatcher.errors import Terminated
+from dispatcher.model import CallStatus, Campaign, StopWord
 from dispatcher.pool import Dispatched, Pool
 from dispatcher.progress import Progress, Quietness, Tally
 
@@ -25,10 +30,13 @@ class Lived:
     Attributes:
         dispatched: What the pool did.
         signal_number: The first signal that came, or None.
+        bug: What the pool failed with after its requests had ended, or None; to be raised once
+            what was done is written down.
     """
 
     dispatched: Dispatched
     signal_number: int | None
+    bug: Exception | None = None
 
 
 def live(make_pool: MakePool, *, due: int, quietness: Quietness) -> Lived:
@@ -43,6 +51,18 @@ def live(make_pool: MakePool, *, due: int, quietness: Quietness) -> Lived:
     return asyncio.run(_live(make_pool, due, quietness))
 
 
+def while_writing(campaign: Campaign) -> Signals:
+    """All calls are recorded, only the results are left to write: a hurry can do without them."""
+
+    def leave() -> None:
+        again = f"dispatcher results {shlex.quote(campaign.name)}"
+        raise Terminated("the results were not written", hint=f"nothing is lost: {again}")
+
+    return Signals(
+        on_first=lambda: say("Writing the results. Again: end without them."), on_second=leave
+    )
+
+
 async def _live(make_pool: MakePool, due: int, quietness: Quietness) -> Lived:
     with Progress(due, stream=sys.stderr, quietness=quietness) as progress:
         stopping = _Stopping(progress)
@@ -52,9 +72,27 @@ async def _live(make_pool: MakePool, due: int, quietness: Quietness) -> Lived:
             on_second=lambda: _end_at_once(pool, progress),
         )
         with caught(signals):
-            dispatched = await pool.run()
+            dispatched, bug = await _run(pool)
+        if dispatched.stopped is StopWord.WAIT_TOO_LONG:
+            dispatched = replace(dispatched, message=dispatched.message + _not_before(pool))
         progress.show(tally_of(pool))
-    return Lived(dispatched=dispatched, signal_number=signals.number)
+    return Lived(dispatched=dispatched, signal_number=signals.number, bug=bug)
+
+
+async def _run(pool: Pool) -> tuple[Dispatched, Exception | None]:
+    try:
+        return await pool.run(), None
+    except Exception as bug:  # noqa: BLE001 - it is raised once the results are written
+        said = f"unexpected error: {type(bug).__name__}"
+        return Dispatched(stopped=None, message=said, counts=dict(pool.counts)), bug
+
+
+def _not_before(pool: Pool) -> str:
+    """Say until when the API wants to be left alone."""
+    now = time.monotonic()
+    until = pool.held[0] if pool.held is not None else now
+    moment = datetime.now().astimezone() + timedelta(seconds=until - now)
+    return f" Not before {moment:%Y-%m-%d %H:%M %Z}."
 
 
 def tally_of(pool: Pool) -> Tally:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dispatcher.cli.terminal import put, say
-from dispatcher.errors import Interrupted, UsageProblem
+from dispatcher.errors import Interrupted, Terminated, UsageProblem
 
 if TYPE_CHECKING:
     from dispatcher.sandbox import SandboxServer
@@ -89,7 +89,7 @@ def serve_sandbox(*, port: int, faults: Path | None, generation: str, rate: int)
         rate_per_minute=rate,
         faults=load_faults(faults) if faults is not None else Faults(),
     )
-    with contextlib.suppress(Interrupted):
+    with contextlib.suppress(Interrupted, Terminated):
         serve(options, announce=_announce)
     say("The sandbox has ended.")
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from dispatcher.client import Client
 from dispatcher.config import KEY_FILE_VARIABLE, KEY_VARIABLE, Settings, read_api_key
 from dispatcher.errors import Declined, UsageProblem
 from dispatcher.ledger import KnownCall, Ledger, UncertainCall
+from dispatcher.ledger.lock import this_user
 from dispatcher.model import (
     CallRequest,
     CallState,
@@ -89,7 +89,7 @@ def resolve_call(
                 call.key,
                 call_id=settlement.placed or None,
                 reason=settlement.reason,
-                user=getpass.getuser(),
+                user=this_user(),
                 at=datetime.now(tz=UTC),
             )
         say("Settled.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -147,7 +147,9 @@ def results_target(asked: Path | None, sheet: Path, *, input_format: str, delimi
     return target
 
 
-def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
+def refuse_foreign(
+    target: Target, ledger: Ledger, *, sheet: Path, unread: Sequence[Path] = ()
+) -> None:
     """
     Refuse a target that is a results sheet of another ledger: somebody was called by it.
 
@@ -158,6 +160,7 @@ def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
         target: Where the results are to go.
         ledger: The ledger.
         sheet: The input.
+        unread: Emergency files that cannot be read: the ids may be theirs.
 
     Raises:
         UsageProblem: it holds call ids that this ledger does not know.
@@ -174,6 +177,12 @@ def refuse_foreign(target: Target, ledger: Ledger, *, sheet: Path) -> None:
             unknown += len(ids - ledger.known_call_ids(ids))
             ids.clear()
     unknown += len(ids - ledger.known_call_ids(ids))
+    if unknown and unread:
+        raise UsageProblem(
+            f"{target.path} holds {unknown} call ids that the ledger does not know yet: it cannot "
+            f"take them in from {unread[0]}, which cannot be read",
+            hint="make that file readable and run again, or name another place with --results",
+        )
     if unknown:
         raise UsageProblem(
             f"{target.path} holds {unknown} call ids that the ledger {ledger.location} does not "
@@ -286,17 +295,17 @@ def _write(
         headers_of(head.headers, result_columns=head.result_columns),
         view.lines(totals),
         lambda: summary(standing()),
-        ours=_ours(view.ledger),
+        ours=_ours(view.ledger, view.campaign),
         never=(sheet,),
         mode_from=sheet,
     )
     return written, standing()
 
 
-def _ours(ledger: Ledger) -> Callable[[Path, str], bool]:
+def _ours(ledger: Ledger, campaign: Campaign) -> Callable[[Path, str], bool]:
     def is_ours(path: Path, digest: str) -> bool:
         noted = ledger.results_file(str(path))
-        if noted is not None and noted.digest == digest:
+        if noted is not None and (noted.digest, noted.campaign) == (digest, campaign.name):
             return True
         return _is_rehearsed(path)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from dispatcher.cli import asking, emergency, results
 from dispatcher.cli.campaigns import ledger_place
 from dispatcher.cli.dry_run import show_requests
 from dispatcher.cli.job import Api, Job, last_snapshot, unknown_campaign
-from dispatcher.cli.live import Lived, live
+from dispatcher.cli.live import Lived, live, while_writing
 from dispatcher.cli.options import RunOptions, SheetOptions
 from dispatcher.cli.reading import (
     STANDARD_INPUT,
@@ -28,6 +29,7 @@ from dispatcher.cli.reconcile import reconcile_before
 from dispatcher.cli.recording import forgotten_if_refused, record
 from dispatcher.cli.rehearsal import BASE_URL as SANDBOX_URL
 from dispatcher.cli.rehearsal import rehearsal
+from dispatcher.cli.signals import finishing
 from dispatcher.cli.terminal import counted, is_interactive, one_line, put_json, say
 from dispatcher.cli.times import stop_moment
 from dispatcher.config import (
@@ -47,6 +49,7 @@ from dispatcher.model import (
     StopWord,
 )
 from dispatcher.planning import campaign_name, key_columns, layout_needs
+from dispatcher.pool import Unrecorded
 from dispatcher.progress import Quietness
 from dispatcher.report import (
     RunFacts,
@@ -58,7 +61,6 @@ from dispatcher.report import (
 )
 from dispatcher.writer import Target
 
-_OVERLAP_DAYS = 30
 _NOTHING = dict.fromkeys(CallStatus, 0)
 
 
@@ -261,9 +263,9 @@ class _Run:
         target = results.results_target(
             self.options.results, Path(file), input_format=input_format, delimiter=delimiter
         )
-        emergency.take_in(ledger, campaign, results=target.path)
+        unread = emergency.take_in(ledger, campaign, results=target.path)
         if ledger.purpose is Purpose.REAL:
-            results.refuse_foreign(target, ledger, sheet=Path(file))
+            results.refuse_foreign(target, ledger, sheet=Path(file), unread=unread)
         return target
 
     def _snapshot(
@@ -275,25 +277,8 @@ class _Run:
             return snapshot
         snapshot = record(ledger, campaign, sheet, self.options, at=self.facts.started_at)
         if not self.options.source.campaign and ledger.last_run(campaign.id) is None:
-            self._refuse_overlap(ledger, campaign, snapshot)
+            asking.refuse_overlap(ledger, campaign, snapshot, now=self.facts.started_at)
         return snapshot
-
-    def _refuse_overlap(self, ledger: Ledger, campaign: Campaign, snapshot: Snapshot) -> None:
-        """Most of these people stand in another campaign: is this the same one, renamed?"""
-        since = self.facts.started_at - timedelta(days=_OVERLAP_DAYS)
-        found = ledger.overlap(campaign.id, snapshot.id, since=since)
-        if found is None:
-            return
-        other, count = found
-        message = f'The campaign "{other}" has {counted(count, "call")} of this sheet already'
-        if is_interactive() and asking.asks_anew(message, other, campaign.name):
-            return
-        ledger.forget(campaign.id)
-        raise UsageProblem(
-            message,
-            hint=f"continue it with --campaign {json.dumps(other, ensure_ascii=False)}, or call "
-            "them again on purpose by giving --campaign a new name",
-        )
 
     def _place(self, job: Job) -> int:
         due = asking.survey(job, now=self.facts.started_at)
@@ -307,12 +292,18 @@ class _Run:
         make_pool = partial(job.pool, lost=rescue.keep)
         shown = Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
         lived = live(make_pool, due=due.count, quietness=shown)
-        rescue.tell()
         finished_at = datetime.now(tz=UTC)
-        lived = emergency.ended(job.ledger, run_id, lived, finished_at)
-        return self._write(job, lived, finished_at)
+        with finishing(while_writing(job.campaign)):
+            rescue.tell()
+            lived = emergency.ended(job.ledger, run_id, lived, finished_at)
+            status = self._write(job, lived, finished_at, rescue.unrecorded)
+        if lived.bug is not None:
+            raise lived.bug
+        return status
 
-    def _write(self, job: Job, lived: Lived, finished_at: datetime) -> int:
+    def _write(
+        self, job: Job, lived: Lived, finished_at: datetime, unrecorded: Sequence[Unrecorded]
+    ) -> int:
         done = lived.dispatched
 
         def facts_of(standing: results.Standing) -> RunFacts:
@@ -330,7 +321,7 @@ class _Run:
 
         timezone = job.settings.defaults.timezone
         written, standing = results.write_somewhere(
-            job.view(finished_at, unrecorded=done.unrecorded),
+            job.view(finished_at, unrecorded=unrecorded),
             job.target,
             sheet=Path(job.snapshot.head.file),
             summary=lambda standing: summary_pairs(facts_of(standing), timezone=timezone),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from dispatcher.cli.console import console_watched
+from dispatcher.errors import Interrupted, Terminated
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+_SAME_SECONDS = 0.1  # timeout(1) and a closing terminal tell everything twice; no hand is so quick
 
 
 class Signals:
@@ -20,17 +23,26 @@ class Signals:
         number: The first signal, or None.
     """
 
-    def __init__(self, *, on_first: Callable[[], None], on_second: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        on_first: Callable[[], None],
+        on_second: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.number: int | None = None
         self._on_first = on_first
         self._on_second = on_second
+        self._clock = clock
+        self._received_at = 0.0
 
     def receive(self, number: int) -> None:
-        """Act on one signal."""
+        """Act on one signal; the same one again at once is no second."""
+        now = self._clock()
         if self.number is None:
-            self.number = number
+            self.number, self._received_at = number, now
             self._on_first()
-        else:
+        elif number != self.number or now - self._received_at > _SAME_SECONDS:
             self._on_second()
 
 
@@ -42,16 +54,48 @@ def caught(signals: Signals) -> Iterator[None]:
     They are delivered in the running loop, between two steps of it, so that nothing is cut off
     in the middle.
     """
-    loop = asyncio.get_running_loop()
+    from asyncio import get_running_loop  # most commands need none
+
+    loop = get_running_loop()
 
     def handle(number: int, _frame: object) -> None:
         loop.call_soon_threadsafe(signals.receive, number)
 
-    numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
-    before = {number: signal.signal(number, handle) for number in numbers}
+    with _handled(handle), console_watched(lambda: handle(signal.SIGTERM, None)):
+        yield
+
+
+@contextmanager
+def finishing(signals: Signals) -> Iterator[None]:
+    """Hand the signals to *signals* at once while the block finishes what no loop waits for."""
+    with _handled(lambda number, _frame: signals.receive(number)):
+        yield
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let a signal end the block as an expected ending, wherever no call is in flight."""
+    with _handled(_interrupt):
+        yield
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    ending = Interrupted if number == signal.SIGINT else Terminated
+    raise ending("interrupted: nothing more was done")
+
+
+@contextmanager
+def _handled(handle: Callable[[int, object], None]) -> Iterator[None]:
+    before = {number: signal.signal(number, handle) for number in _numbers()}
     try:
-        with console_watched(lambda: handle(signal.SIGTERM, None)):
-            yield
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _numbers() -> list[int]:
+    found = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    hangup = getattr(signal, "SIGHUP", None)
+    # nohup(1) lets a run outlive its terminal.
+    return [n for n in found if n != hangup or signal.getsignal(n) != signal.SIG_IGN]

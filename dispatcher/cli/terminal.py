@@ -69,16 +69,36 @@ def ask(question: str) -> bool:
     return answer in ("y", "yes", "s", "si", "sí", "sim")
 
 
+def open_what_is_closed() -> None:
+    """
+    Let nothing stand in for a standard stream that is closed (``2>&-``).
+
+    Else the next file that is opened gets its number, and what is meant for a person goes there.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            _let_go(number)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
 def _write(stream: TextIO, text: str) -> None:
     try:
-        stream.write(text + "\n")
+        stream.write(_encodable(text, stream.encoding or "utf-8") + "\n")
         stream.flush()
-    except BrokenPipeError:
-        # Whatever is written at exit must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    except UnicodeEncodeError:
-        encoding = stream.encoding or "ascii"
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    except OSError:  # a pipe without a reader, a terminal that is gone, a full disk
+        _let_go(stream.fileno())
+
+
+def _encodable(text: str, encoding: str) -> str:
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _let_go(number: int) -> None:
+    """Lead a stream nowhere: whatever is written at exit must not fail again."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != number:
+        os.dup2(nowhere, number)
+        os.close(nowhere)
 
 
 def _is_harmless(character: str) -> bool:

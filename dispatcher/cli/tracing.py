@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from dispatcher.client import Client
 from dispatcher.config import Settings
 from dispatcher.errors import LookUpFailed, UsageProblem
 from dispatcher.ledger import Ledger, TracedCall, UncertainCall
+from dispatcher.ledger.lock import this_user
 from dispatcher.model import Campaign, NoReply, Reply
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import contact_hash
@@ -236,7 +236,7 @@ class _Tracer:
                 key=call.key,
                 call_id=found.call_id,
                 created_at=found.created_text,
-                user=getpass.getuser(),
+                user=this_user(),
                 at=datetime.now(tz=UTC),
             )
         )

@@ -28,6 +28,7 @@ class Holding:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._tokens: dict[str, str] = {}
+        self._held_file: tuple[int, int] | None = None
 
     @contextmanager
     def hold(self, campaign: str) -> Iterator[None]:
@@ -35,6 +36,7 @@ class Holding:
         self._storage.must_be_writable()
         with lock.hold(self._storage.locks, campaign) as holder:
             self._tokens[campaign] = holder.token
+            self._held_file = self._file()
             try:
                 yield
             finally:
@@ -56,10 +58,28 @@ class Holding:
         return asked
 
     def asked_by(self, campaign: str) -> str:
-        """Return who asked this process to end its holding of the campaign, or ""."""
+        """
+        Return who asked this process to end its holding of the campaign, or "".
+
+        Raises:
+            StorageFailed: The ledger cannot be read, or its file is not the one that was held.
+        """
+        if self._file() != self._held_file:
+            # What is open still takes writes, and nobody will ever read them.
+            raise StorageFailed(
+                f"ledger {self._storage.file} was moved, replaced or removed while it was held",
+                hint="put back the file that was there, and run again",
+            )
         with self._storage.reading() as connection:
             found = connection.execute(_ASKED_BY, {"held": self._tokens.get(campaign, "")})
             return found.scalar() or ""
+
+    def _file(self) -> tuple[int, int] | None:
+        try:
+            found = self._storage.file.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _ask(self, token: str, at: datetime) -> None:
         with self._storage.writing() as connection:

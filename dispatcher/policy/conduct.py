@@ -30,7 +30,7 @@ _ADVICE = {
     StopWord.FIRST_CALLS_REFUSED: "Check the agent, the number and the contact column.",
     StopWord.UNREACHABLE: "Check the network, the proxy and api.base_url, then run again.",
     StopWord.BREAKER: "Run again when the API is well.",
-    StopWord.TOO_MANY_UNCERTAIN: "Settle the uncertain calls before running again.",
+    StopWord.TOO_MANY_UNCERTAIN: "Look for these with 'dispatcher reconcile' before running again.",
     StopWord.WAIT_TOO_LONG: "Run again later.",
 }
 

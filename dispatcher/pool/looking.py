@@ -8,7 +8,6 @@ from http import HTTPStatus
 
 from dispatcher.client import Client
 from dispatcher.model import NoReply, Reply
-from dispatcher.pacer import Rate, StartWindow
 from dispatcher.policy import backoff_seconds, retry_after_seconds
 from dispatcher.pool.settings import Clock
 from dispatcher.pool.slots import Slots
@@ -17,6 +16,7 @@ LISTS_A_MINUTE = 20
 """What the API allows an organization for its lists, on top of the general limit."""
 
 _TRIES = 4
+_MINUTE = 60.1  # a little more than the API counts by its own clock
 _NO_QUERY: Mapping[str, str] = {}
 
 
@@ -49,7 +49,7 @@ class Looker:
         self._max_wait_seconds = max_wait_seconds
         self._clock = clock
         self._sleep = sleep
-        self._lists = StartWindow(Rate(count=LISTS_A_MINUTE, unit_seconds=60))
+        self._lists = _Purse(slots, clock)
 
     async def look(self, path: str, query: Mapping[str, str] = _NO_QUERY) -> Reply | NoReply:
         """Read something."""
@@ -60,7 +60,7 @@ class Looker:
         return await self._patiently(path, query, self._lists)
 
     async def _patiently(
-        self, path: str, query: Mapping[str, str], budget: StartWindow | None
+        self, path: str, query: Mapping[str, str], budget: _Purse | None
     ) -> Reply | NoReply:
         """Ask again what was lost on the way or came too soon: reading twice harms nobody."""
         for attempt in range(1, _TRIES):
@@ -73,16 +73,14 @@ class Looker:
         await self._turn(budget)
         return await self._client.look(path, query)
 
-    async def _turn(self, budget: StartWindow | None) -> None:
-        if budget is not None:
-            now = self._clock.monotonic()
-            await self._sleep(budget.earliest(now) - now)
-        slot = await self._slots.next()
-        await self._sleep(max(0.0, slot - self._clock.monotonic()))
-        now = self._clock.monotonic()
-        self._slots.started(now)
-        if budget is not None:
-            budget.started(now)
+    async def _turn(self, budget: _Purse | None) -> None:
+        while True:
+            slot = await self._slots.next()
+            await self._sleep(max(0.0, slot - self._clock.monotonic()))
+            if budget is None or (free_at := await budget.take()) is None:
+                break
+            await self._sleep(max(0.0, free_at - self._clock.monotonic()))
+        self._slots.started(self._clock.monotonic())
 
     def _wait_after(self, answer: Reply | NoReply, attempt: int) -> float | None:
         """Return how long to wait before asking again, or None: this is the answer."""
@@ -95,3 +93,34 @@ class Looker:
         asked = retry_after_seconds(answer.retry_after, now=self._clock.now())
         wait = asked or backoff
         return wait if wait <= self._max_wait_seconds else None
+
+
+class _Purse:
+    """
+    What the API allows for its lists: a coin for each, which comes back after a minute.
+
+    The coins lie in the ledger, so that two commands on it spend them together.
+    """
+
+    def __init__(self, slots: Slots, clock: Clock) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._next = 0
+
+    async def take(self) -> float | None:
+        """Take a coin; else return when the first will be back (monotonic seconds)."""
+        back_at: list[float] = []
+        for _ in range(LISTS_A_MINUTE):
+            coin = f"list {self._next}"
+            self._next = (self._next + 1) % LISTS_A_MINUTE
+            if await self._slots.draw(coin, lambda free_at: self._try(free_at, back_at)):
+                return None
+        return min(back_at)
+
+    def _try(self, free_at: float, back_at: list[float]) -> tuple[tuple[float, ...], float]:
+        now = self._clock.monotonic()
+        # One that is further away was spent before the machine started anew.
+        if now < free_at <= now + _MINUTE:
+            back_at.append(free_at)
+            return (), free_at
+        return (now,), now + _MINUTE

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from dispatcher.pacer import Rate, StartWindow, Tempo, lease
-from dispatcher.pool.recorder import Recorder
+from dispatcher.pool.recorder import Plan, Recorder
 from dispatcher.pool.settings import Clock
 
 _LEASE_SECONDS = 0.25
@@ -68,6 +68,10 @@ class Slots:
         """Lower the pace after a 429; it is regained little by little."""
         self._tempo.slow()
         self._tempo_at = self._clock.monotonic()
+
+    async def draw(self, purse: str, plan: Plan) -> tuple[float, ...]:
+        """Reserve from another budget that all who use this ledger and base URL share."""
+        return await self._recorder.lease(f"{self._base_url} {purse}", plan)
 
     async def _lease(self, rate: Rate) -> tuple[float, ...]:
         now = self._clock.monotonic()

@@ -164,7 +164,7 @@ _NEXT = {
     "an unchanged one only with --retry-rejected.",
     CallStatus.FAILED: "Failed calls were not placed; the next run tries them again.",
     CallStatus.UNCERTAIN: "Uncertain calls may have been placed and are never sent again by "
-    "themselves. Look each up in ContactShip and settle it:",
+    "themselves. Look for them in ContactShip's list of calls, then settle the rest by hand:",
     CallStatus.PENDING: "Pending calls were not placed. Continue with:",
 }
 
@@ -200,17 +200,18 @@ def _group_lines(groups: Sequence[CodeGroup]) -> Iterator[str]:
 def _next_lines(facts: RunFacts) -> Iterator[str]:
     name = shlex.quote(facts.campaign)
     commands = {
-        CallStatus.UNCERTAIN: f"  dispatcher resolve {name} --row N "
-        "(--placed CALL_ID | --not-placed) --reason TEXT",
-        CallStatus.PENDING: f"  dispatcher run --campaign {name}",
+        CallStatus.UNCERTAIN: (
+            f"  dispatcher reconcile {name}",
+            f"  dispatcher resolve {name} --row N (--placed CALL_ID | --not-placed) --reason TEXT",
+        ),
+        CallStatus.PENDING: (f"  dispatcher run --campaign {name}",),
     }
     for word, advice in _NEXT.items():
         # The ledger of a rehearsal is gone afterwards: there is nothing to settle or continue.
         if not facts.counts[word] or (word in commands and facts.purpose is Purpose.SANDBOX):
             continue
         yield advice
-        if word in commands:
-            yield commands[word]
+        yield from commands.get(word, ())
 
 
 def _plain(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import signal
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -121,12 +120,8 @@ class World:
 
     def command(self, *arguments: str | Path) -> Ended:
         """Run one command of the dispatcher, in this process."""
-        before = signal.getsignal(signal.SIGINT)
         self._capture.readouterr()
-        try:
-            status = run_app([str(argument) for argument in arguments])
-        finally:
-            signal.signal(signal.SIGINT, before)
+        status = run_app([str(argument) for argument in arguments])
         said = self._capture.readouterr()
         return Ended(status=status, out=said.out, err=said.err)
 

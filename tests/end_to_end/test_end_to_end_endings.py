@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dispatcher.cli.times import stop_moment
+from dispatcher.model import Judgement
+from dispatcher.policy import judge
+from dispatcher.pool import workers
 from dispatcher.sandbox import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -211,3 +214,30 @@ def test_a_dry_run_on_the_sandbox_needs_neither_key_nor_agent(world: World) -> N
 
     assert ended.status == 0
     assert _requests(ended) == ["c-1", "c-2"]
+
+
+def test_after_an_unexpected_error_what_was_placed_is_in_the_results_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged: list[object] = []
+
+    def fails_at_the_third(*arguments: object, **named: object) -> Judgement:
+        judged.append(arguments)
+        if len(judged) == 3:
+            raise ZeroDivisionError
+        return judge(*arguments, **named)  # type: ignore[arg-type]
+
+    sheet = world.people(9)
+    monkeypatch.setattr(workers, "judge", fails_at_the_third)
+    with pytest.raises(ZeroDivisionError):
+        world.run(sheet, "--workers", "1")
+    report = json.loads(capsys.readouterr().out)
+    then = world.statuses()
+    again = world.run(sheet, "--no-reconcile")
+
+    assert (report["exit_code"], report["message"]) == (1, "unexpected error: ZeroDivisionError")
+    assert report["counts"]["placed"] == report["this_run"]["placed"] == 2
+    assert (report["counts"]["uncertain"], report["counts"]["pending"]) == (1, 6)
+    assert list(then.values()) == ["placed"] * 2 + ["uncertain"] + ["pending"] * 6
+    assert (again.status, again.counts) == (5, {"placed": 8, "uncertain": 1})
+    assert world.called() == sorted(f"c-{n}" for n in range(1, 10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,6 @@ from dispatcher.report import RESULT_COLUMNS
 from dispatcher.sandbox import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.end_to_end.conftest import World
 
 REFUSED = Fault(kind=FaultKind.STATUS, status=422, placed=False)
@@ -101,6 +100,79 @@ def test_a_copy_of_the_sheet_continues_the_same_campaign(world: World, name: str
 
     assert ended.status == 0
     assert ended.report["campaign"] == "campaign"
+    assert _sent(world, "c-1", "c-2", "c-3")
+
+
+@pytest.mark.parametrize(
+    ("name", "saved"),
+    [
+        ("campaign.csv", {"delimiter": ";", "encoding": "utf-8-sig"}),
+        ("campaign.csv", {"delimiter": "\t", "encoding": "cp1252"}),
+        ("campaign.xlsx", None),
+    ],
+    ids=["other-delimiter", "other-encoding", "as-a-workbook"],
+)
+def test_a_sheet_that_was_saved_again_otherwise_continues_its_campaign(
+    world: World, name: str, saved: dict[str, str] | None
+) -> None:
+    rows = [(f"c-{n}", f"Núñez {n}", f"{n}.000,50") for n in range(1, 5)]
+    world.run(world.csv(rows), "--limit", "2")
+
+    if saved is None:
+        (world.folder / "campaign.csv").unlink()
+        sheet = world.workbook([("contact_id", "nombre", "monto"), *rows], name=name)
+    else:
+        sheet = world.csv(rows, name=name, **saved)
+    ended = world.run(sheet)
+
+    assert (ended.status, ended.counts) == (0, {"placed": 4}), ended.err
+    assert _sent(world, "c-1", "c-2", "c-3", "c-4")
+
+
+def test_copies_in_two_folders_are_one_campaign_and_call_nobody_twice(world: World) -> None:
+    here = world.people(4)
+    there = world.folder / "mail"
+    there.mkdir()
+    shutil.copy(here, there / "campaign.csv")
+
+    first = world.run(here, "--limit", "3")
+    second = world.run(there / "campaign.csv")
+
+    assert (first.status, second.status) == (0, 0)
+    assert second.counts == {"placed": 4}
+    assert second.report["results"] == str(there / "campaign.results.csv")
+    assert _sent(world, "c-1", "c-2", "c-3", "c-4")
+
+
+def test_a_campaign_resumed_through_another_base_url_is_refused(world: World) -> None:
+    sheet = world.people(3)
+    world.run(sheet, "--limit", "1")
+    begun = world.server
+    other = world.serve()
+
+    refused = world.run(sheet)
+
+    assert refused.status == 2
+    assert f'campaign "campaign" was begun through {begun.url}, not {other.url}' in refused.err
+    assert not other.requests
+
+
+@pytest.mark.parametrize(
+    ("option", "field"), [("--agent-id", "agent_id"), ("--from-number-id", "from_number_id")]
+)
+def test_a_campaign_resumed_with_another_agent_or_number_says_so_and_calls_only_the_others(
+    world: World, option: str, field: str
+) -> None:
+    sheet = world.people(3)
+    world.run(sheet, "--limit", "1")
+
+    ended = world.run(sheet, option, "another")
+
+    told = {"agent_id": "Agent another, from number number-1 "}
+    assert told.get(field, "Agent agent-1, from number another ") in ended.err
+    assert (ended.status, ended.counts) == (0, {"placed": 3})
+    codes = [line["call_error_code"] for line in world.lines("campaign.results.csv")]
+    assert codes == ["placed_with_other_data", "", ""]
     assert _sent(world, "c-1", "c-2", "c-3")
 
 
@@ -475,7 +547,7 @@ def test_a_contact_of_two_campaigns_is_called_once_within_the_hours(world: World
     assert ended.status == 0
     assert ended.counts == {"placed": 1, "skipped": 2}
     assert _sent(world, "c-1", "c-2", "c-3")
-    codes = [line["call_error_code"] for line in world.lines("campaign.results.csv")]
+    codes = [line["call_error_code"] for line in world.lines(str(ended.report["results"]))]
     assert codes == ["called_recently", "called_recently", ""]
 
 
@@ -542,6 +614,20 @@ def test_an_edited_results_sheet_keeps_its_place_and_ours_goes_beside_it(world: 
     assert ended.report["results"] == str(world.folder / "campaign.results (2).csv")
     assert f"{path} is not ours to overwrite" in ended.err
     assert world.agrees("campaign.results (2).csv")
+
+
+def test_two_campaigns_of_one_sheet_have_results_of_their_own(world: World) -> None:
+    world.configure("repeat_after_hours: 0\n")
+    sheet = world.people(3)
+
+    ended = [world.run(sheet, "--campaign", name) for name in ("uno", "dos", "uno", "dos")]
+
+    paths = [Path(str(each.report["results"])) for each in ended]
+    assert paths[:2] == paths[2:]
+    assert paths[0] == world.folder / "campaign.results.csv"
+    assert f"{paths[0]} is not ours to overwrite: the results are beside it." in ended[1].err
+    for path, name in zip(paths[:2], ("uno", "dos"), strict=True):
+        assert [line["call_campaign"] for line in world.lines(path)] == [name] * 3
 
 
 def test_a_file_that_was_there_before_is_not_overwritten(world: World) -> None:

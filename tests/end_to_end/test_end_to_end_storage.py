@@ -228,7 +228,9 @@ def test_an_emergency_file_that_cannot_be_read_is_said_and_the_run_goes_on(
     again = world.run(sheet, "--results", world.folder / "others.csv", "--no-reconcile")
 
     assert refused.status == 2
-    assert f"{file} cannot be read" in again.err
+    assert f"{file} holds ids of placed calls and cannot be read: " in again.err
+    assert f"cannot take them in from {file}, which cannot be read" in refused.complaint[0]
+    assert "make that file readable and run again" in refused.complaint[1]
     assert again.status == 5
     assert len(world.called()) == len(set(world.called())) == 12
     assert not [*home.iterdir()]

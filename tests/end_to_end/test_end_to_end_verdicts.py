@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -380,9 +381,13 @@ def test_a_burst_of_failures_pauses_the_run_and_a_look_and_a_probe_let_it_go_on(
 
 
 @pytest.mark.parametrize(
-    "retry_after", ["3600", "Fri, 01 Jan 2100 00:00:00 GMT"], ids=["seconds", "date"]
+    "retry_after",
+    ["3600", "Fri, 01 Jan 2100 00:00:00 GMT", "31536000", "9" * 12],
+    ids=["seconds", "date", "a-year", "for-ever"],
 )
-def test_a_wait_longer_than_allowed_stops_the_run_at_once(world: World, retry_after: str) -> None:
+def test_a_wait_longer_than_allowed_stops_the_run_at_once_and_is_named(
+    world: World, retry_after: str
+) -> None:
     world.serve_faults({"c-3": _status(429, retry_after=retry_after)})
 
     ended = world.run(world.people(5), "--workers", "1")
@@ -391,6 +396,7 @@ def test_a_wait_longer_than_allowed_stops_the_run_at_once(world: World, retry_af
     assert ended.counts == {"placed": 2, "pending": 3}
     assert world.called() == ["c-1", "c-2", "c-3"]
     assert "more than retry.max_wait_seconds (900)" in ended.err
+    assert re.search(r"Not before 20\d\d-\d\d-\d\d \d\d:\d\d ", str(ended.report["message"]))
     third = world.lines("campaign.results.csv")[2]
     assert (third["call_status"], third["call_attempts"]) == ("pending", "1")
 

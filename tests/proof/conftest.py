@@ -3,7 +3,7 @@ A world whose clock jumps, whose network and disk obey a seed, and whose process
 
 The proofs that nobody is called twice and nothing is lost. Short forms run with all tests; the
 long ones by ``python -m pytest tests/proof --slow``, which tells their figures at its end. The
-sizes are those of the environment: PROOF_KILLS (200) and PROOF_SCHEDULES (3000).
+sizes can be set by the environment: PROOF_KILLS (200) and PROOF_SCHEDULES (5000).
 """
 
 from __future__ import annotations
@@ -196,6 +196,7 @@ WEATHER = {
     "calm": CALM,
     "refusing": ((1, Manner(status=422)),),
     "broken": ((1, Manner(status=500)),),
+    "full": ((1, TOO_MANY),),
     "busy": ((1, PLACED), (1, replace(TOO_MANY, headers=(("retry-after", "1"),)))),
     "rough": ROUGH,
     "failing": tuple(pair for pair in ROUGH if pair[1].status >= 500) * 4 + ROUGH,
@@ -391,6 +392,7 @@ class Process:
     stopped_at: float = FOREVER
     starts: list[float] = field(default_factory=list)
     kept: Counter[str] = field(default_factory=Counter)
+    on_tick: Callable[[Pool | None], None] = lambda _: None
 
     async def live(self) -> None:
         """Do what ``run`` does between recording the sheet and writing the results."""
@@ -418,7 +420,7 @@ class Process:
                 calls=due,
                 settings=self.settings,
                 connect=self._connect,
-                tell=lambda: None,
+                tell=lambda: self.on_tick(self.pool),
                 clock=Clock(monotonic=world.time, now=world.now, chance=world.random.random),
             )
             self.began_at = world.time()
@@ -526,6 +528,7 @@ class World:
     Attributes:
         weather: How the API treats requests: a word of ``WEATHER``.
         away: (from, to) in seconds: when it cannot be reached.
+        transit: Seconds a request may be on its way.
         in_air: key -> requests that left and have not arrived.
         promises: key -> call id of what was durable.
         violations: What must never happen and did.
@@ -538,6 +541,7 @@ class World:
         self.ahead = timedelta()
         self.weather = "calm"
         self.away: list[tuple[float, float]] = []
+        self.transit: tuple[float, ...] = TRANSIT_SECONDS
         self.disk_pace: tuple[float, ...] = (0.0, 0.003)
         self.accepted: list[Accepted] = []
         self.in_air: Counter[str] = Counter()
@@ -663,7 +667,7 @@ class World:
     def carry(self, body: bytes, answer: asyncio.Future[httpx.Response], *, by: Process) -> None:
         """Bring a request to the API, and what it says back, in their own time."""
         manner = self._manner() if body else Manner(status=200)
-        transit = self.random.choice(TRANSIT_SECONDS)
+        transit = self.random.choice(self.transit)
 
         key = json.loads(body)["metadata"]["dispatch_key"] if body else ""
         self.in_air[key] += 1
@@ -737,9 +741,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 told.setdefault(name.removeprefix(FIGURES), Counter()).update(figures)
     if told:
         terminalreporter.section("proofs")
+        terminalreporter.line("| proof | what it lived through | called twice | ids lost |")
+        terminalreporter.line("| --- | --- | --- | --- |")
     for name, counts in told.items():
         figures = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-        terminalreporter.line(f"{name}: {figures}, doubles = 0")
+        terminalreporter.line(f"| {name} | {figures} | 0 | 0 |")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.proof.conftest import World, Worlds
 
-SEEDS = max(4, int(os.environ.get("PROOF_SCHEDULES", "3000")) // 100)
+SEEDS = max(4, int(os.environ.get("PROOF_SCHEDULES", "5000")) // 100)
 SECTOR = 512
 FULL_SYNC = 2
 RESUMED_SHARE = 0.04

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dispatcher import policy
+from dispatcher.cli.live import tally_of
 from dispatcher.ledger import DueRules, Ledger
 from dispatcher.model import (
     CallState,
@@ -26,6 +29,7 @@ from dispatcher.model import (
     NoReply,
     Outcome,
     Reply,
+    StopWord,
     Verdict,
     Withdrawal,
 )
@@ -36,12 +40,14 @@ from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.traffic import Traffic
 from dispatcher.pool.workers import LATE_SECONDS
+from dispatcher.progress import Progress
 
 if TYPE_CHECKING:
     from tests.proof.conftest import Process, World, Worlds
 
-SCHEDULES = int(os.environ.get("PROOF_SCHEDULES", "3000"))
+SCHEDULES = int(os.environ.get("PROOF_SCHEDULES", "5000"))
 SHORT, CHUNK = 60, 10
+ENOUGH = 300
 PARTS = 8
 HOURS = 20
 FATES = ("stop", "stop", "abort", "kill", "kill", "kill", "full", "unsure", "suspend", "clock")
@@ -331,8 +337,20 @@ def test_a_contact_whom_a_dead_campaign_was_calling_does_not_hold_up_another_for
     world_of: Worlds,
 ) -> None:
     world = world_of(1)
-    dead = world.process("mora", (60, "kill"), workers=1, repeat_after_hours=0)
+    calling_one_of_both = (
+        "SELECT 1 FROM calls WHERE state = 'sending' AND contact IN"
+        " (SELECT contact FROM calls GROUP BY contact HAVING count(DISTINCT campaign_id) > 1)"
+    )
+
+    def die_while_calling_one_of_both(process: Process) -> None:
+        if world.read(calling_one_of_both):
+            process.die()
+
+    world.on_commit = die_while_calling_one_of_both
+    dead = world.process("mora", workers=1, repeat_after_hours=0)
     world.run(dead)
+    world.on_commit = lambda _: None
+    assert dead.is_dead
     assert world.states("mora")["sending"] == 1
     process = world.process("otra", repeat_after_hours=0)
 
@@ -341,6 +359,41 @@ def test_a_contact_whom_a_dead_campaign_was_calling_does_not_hold_up_another_for
     assert process.done is not None
     assert process.done.counts[CallStatus.SKIPPED] == 1
     assert world.states("otra")["pending"] == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "stopped", "placed"),
+    [(20, None, 8), (75, StopWord.UNREACHABLE, 0)],
+    ids=["shorter-than-patience", "longer"],
+)
+@pytest.mark.parametrize("kind", ["refused", "busy"])
+def test_an_outage_leaves_everybody_pending_and_the_run_goes_on_by_itself(
+    world_of: Worlds, kind: str, minutes: int, stopped: StopWord | None, placed: int
+) -> None:
+    world = world_of(1)
+    began_at, seconds, since = world.time(), minutes * 60.0, f"{world.now():%H:%M}"
+    world.transit, log = (0.01,), io.StringIO()
+    process = world.process("otra", rate=Rate(count=100, unit_seconds=60))
+    if kind == "refused":
+        world.away = [(began_at, began_at + seconds)]
+    else:
+        world.weather = "full"
+        world.loop.call_later(seconds, setattr, world, "weather", "calm")
+        stopped, placed = None, 8  # it answers, so no patience is lost
+    with Progress(8, stream=log, clock=world.time, now=world.now) as progress:
+        process.on_tick = lambda pool: progress.show(tally_of(pool)) if pool else None
+
+        world.run(process)
+
+    assert process.done is not None
+    assert process.done.stopped is stopped
+    assert process.done.counts.get(CallStatus.PLACED, 0) == placed
+    assert world.states("otra")["pending"] == 8 - placed
+    why = "the API cannot be reached" if kind == "refused" else "the API asked to wait"
+    assert re.search(rf"waiting since {since}, {why}; next try \d\d:\d\d:\d\d", log.getvalue())
+    patience = 3600.0 if stopped else seconds
+    assert patience <= world.time() - began_at < patience + 90
+    assert world.violations == []
 
 
 # What the simulation would notice
@@ -457,6 +510,6 @@ def test_the_simulation_notices_a_broken_promise(
 ) -> None:
     break_it(monkeypatch)
 
-    # The first seed is one that shows it; others would, too, but later.
-    seeds = range(first, first + CHUNK)
+    # Many seeds show it; the first one is only a hint where to begin.
+    seeds = range(first, first + ENOUGH)
     assert any(noticed in what for seed in seeds for what in played(world_of, seed).violations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,12 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the kernel does
 
 
 def run(results: Path, *options: str) -> list[list[str]]:
-    """Run the benchmarks; the cells of every line of the table."""
+    """Run the benchmarks without the peers of other makers; the cells of every line."""
     command = [sys.executable, str(BENCHMARKS), "--results", str(results), *options]
-    subprocess.run(command, check=True, capture_output=True, timeout=100)
+    nowhere = {"PATH": "", "NODE_PATH": ""}
+    subprocess.run(
+        command, check=True, capture_output=True, timeout=100, env={**os.environ, **nowhere}
+    )
     lines = results.read_text(encoding="utf-8").splitlines()
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
 
@@ -25,10 +29,23 @@ def test_the_reading_benchmark_measures_both_formats_against_their_peers(tmp_pat
     lines = run(tmp_path / "RESULTS.md", "--only", "reading", "--rows", "200")
 
     names = {line[0] for line in lines}
-    peers = {line[4]: float(line[6]) for line in lines if line[4] not in ("peer", "", "---")}
+    peers = {line[3]: float(line[5]) for line in lines if line[3] not in ("peer", "", "---")}
     assert {f"check {form} 200 x 12: peak" for form in ("CSV", "XLSX")} <= names
     assert peers.keys() >= {"pandas.read_csv", "openpyxl read-only"}
     assert all(ratio > 0 for ratio in peers.values())
+
+
+def test_the_benchmark_of_calls_counts_what_the_server_saw_and_where_time_went(
+    tmp_path: Path,
+) -> None:
+    lines = run(tmp_path / "RESULTS.md", "--only", "calls", "--rows", "1000")
+
+    figures = {line[0]: line[1] for line in lines}
+    assert float(figures["20 calls, 256 workers: calls/s"].removesuffix(" calls/s")) > 0
+    shares = [value for name, value in figures.items() if name.startswith("share of a call's CPU")]
+    assert sum(float(share.removesuffix(" %")) for share in shares) == pytest.approx(100, abs=1)
+    skipped = {line[3].partition(",")[0] for line in lines if line[4] == "skipped, not installed"}
+    assert skipped >= {"Newman with a data file", "GNU parallel with curl"}
 
 
 def test_a_part_that_is_run_again_leaves_the_other_tables_alone(tmp_path: Path) -> None:

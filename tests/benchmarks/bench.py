@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
+from callers import Errand
 from figures import Figure
 from jobs import is_installed
 from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
@@ -14,6 +16,7 @@ from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
 MOST_ROWS = 1_000_000
 COLUMNS = 12  # of the sheets that are read
 _HERE = Path(__file__).resolve().parent
+_IDS = ("--agent-id", "agent", "--from-number-id", "number")
 
 
 class Bench:
@@ -23,11 +26,14 @@ class Bench:
     Attributes:
         rows: Of the largest sheet.
         folder: Temporary.
+        is_whole: Also measure what takes longer than all the rest.
     """
 
-    def __init__(self, *, rows: int, folder: Path) -> None:
+    def __init__(self, *, rows: int, folder: Path, is_whole: bool = False) -> None:
         self.rows = rows
         self.folder = folder
+        self.is_whole = is_whole
+        self._numbers = count(1)
         self.sheet = cache(self._sheet)
         self.check = cache(self._check)
 
@@ -36,6 +42,15 @@ class Bench:
         """Rows of a large campaign, a tenth of the largest sheet."""
         return max(1, self.rows // 10)
 
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of four sheets, each ten times the last."""
+        return sorted({max(1, self.rows // step) for step in (1_000, 100, 10, 1)})
+
+    def fresh(self, ending: str) -> Path:
+        """Return a path in the folder where nothing is yet."""
+        return self.folder / f"{next(self._numbers)}.{ending}"
+
     def bound(self, figure: float) -> float | None:
         """Return a bound that was set for the full size, None at any other."""
         return figure if self.rows == MOST_ROWS else None
@@ -43,6 +58,27 @@ class Bench:
     def job(self, name: str, *arguments: str | Path) -> Usage:
         """Measure a job of ``jobs``."""
         return measure((PYTHON, _HERE / "jobs.py", name, *arguments), folder=self.folder)
+
+    def run(
+        self,
+        errand: Errand,
+        ledger: Path,
+        *options: str,
+        command: Sequence[str | Path] = DISPATCHER,
+    ) -> Usage:
+        """Measure ``dispatcher run``, at an unlimited rate unless *options* say otherwise."""
+        return measure(
+            (
+                *(*command, "run", errand.sheet, "--yes", "--quiet", "--json", *_IDS),
+                *("--results", errand.results, "--ledger", ledger, "--rate", "unlimited"),
+                *("--workers", str(errand.workers), *options),
+            ),
+            folder=self.folder,
+            environment={
+                "CONTACTSHIP_API_KEY": "key-for-the-benchmark",
+                "CONTACTSHIP_BASE_URL": errand.url,
+            },
+        )
 
     def cost(self, name: str, usage: Usage, *, seconds: float | None = None) -> Iterator[Figure]:
         """Tell what a process of ours used; *seconds* bounds its wall seconds, so its CPU's too."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench import MOST_ROWS, Bench
+from calls import calls
 from figures import Figure, write_part
 from growth import growth
 from reading import reading
@@ -25,6 +26,7 @@ _PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "reading": reading,
     "growth": growth,
     "writing": writing,
+    "calls": calls,
 }
 
 

@@ -1,0 +1,148 @@
+"""What a call costs: the whole command against a server that answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from bench import Bench
+from callers import CALLERS, Caller, Errand
+from figures import Figure
+from hot_path import hot_path
+from measuring import BenchmarkFailed, Usage, measure
+from serving import Served, served
+
+_WORKERS = (8, 32, 128, 256)
+_USUAL_WORKERS = 32
+_MANY_WORKERS = 128
+_SHARE = 50  # of the largest sheet, so that a run lasts some seconds
+_UNIT = 10_000  # calls whose CPU is told
+_PER_SECOND = 2_000
+_CPU_SECONDS = 4.0
+_LEAST_KEPT = 0.85  # of the pace, from the fewest workers to the most
+_DELAY_SECONDS = 0.1
+_IDEAL = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pace:
+    """
+    How fast calls were placed, and what they cost.
+
+    Attributes:
+        per_second: As the server saw them.
+        cpu_seconds: For 10,000 calls, without what a run of one row costs.
+    """
+
+    per_second: float
+    cpu_seconds: float
+
+
+def calls(bench: Bench) -> Iterator[Figure]:
+    """Measure our command with few workers and many, its peers, and where its time goes."""
+    one = _ours(bench, rows=1, workers=_USUAL_WORKERS).usage
+    yield Figure(name="run of one row: CPU", unit="s", ours=one.cpu_seconds)
+    paces = {}
+    for workers in _WORKERS:
+        paces[workers] = pace = _pace(_ours(bench, rows=_rows(bench), workers=workers), one)
+        yield from _told(bench, f"{_rows(bench):,} calls, {workers} workers", pace)
+    yield Figure(
+        name=f"calls/s with {_WORKERS[-1]} workers by those with {_WORKERS[0]}",
+        unit="",
+        ours=paces[_WORKERS[-1]].per_second / paces[_WORKERS[0]].per_second,
+        at_least=bench.bound(_LEAST_KEPT),
+    )
+    yield from _with_latency(bench)
+    for caller in CALLERS:
+        yield from _against(bench, paces[_USUAL_WORKERS], caller)
+    yield from hot_path(bench, rows=_rows(bench), workers=_USUAL_WORKERS)
+
+
+def _rows(bench: Bench, share: int = 1) -> int:
+    return max(2, bench.rows // _SHARE // share)
+
+
+def _ours(bench: Bench, *, rows: int, workers: int, delay_seconds: float = 0) -> Served:
+    sheet, results, ledger = bench.sheet("csv", rows), bench.fresh("csv"), bench.fresh("db")
+
+    def work(url: str) -> Usage:
+        errand = Errand(sheet=sheet, results=results, url=url, workers=workers)
+        return bench.run(errand, ledger)
+
+    return _all_placed(served(work, delay_seconds=delay_seconds), rows)
+
+
+def _theirs(bench: Bench, caller: Caller, *, rows: int) -> Served:
+    sheet, results = bench.sheet("csv", rows), bench.fresh("csv")
+
+    def work(url: str) -> Usage:
+        errand = Errand(sheet=sheet, results=results, url=url, workers=_USUAL_WORKERS)
+        return measure(caller.command(errand), folder=bench.folder)
+
+    return _all_placed(served(work), rows)
+
+
+def _all_placed(done: Served, rows: int) -> Served:
+    if done.calls != rows:
+        raise BenchmarkFailed(f"{done.calls} calls were placed for {rows} rows")
+    return done
+
+
+def _pace(done: Served, one: Usage) -> _Pace:
+    return _Pace(
+        per_second=done.per_second,
+        cpu_seconds=(done.usage.cpu_seconds - one.cpu_seconds) / (done.calls - 1) * _UNIT,
+    )
+
+
+def _told(bench: Bench, name: str, pace: _Pace) -> Iterator[Figure]:
+    yield Figure(
+        name=f"{name}: calls/s",
+        unit="calls/s",
+        ours=pace.per_second,
+        at_least=bench.bound(_PER_SECOND),
+    )
+    yield Figure(
+        name=f"{name}: CPU of 10,000",
+        unit="s",
+        ours=pace.cpu_seconds,
+        at_most=bench.bound(_CPU_SECONDS),
+    )
+
+
+def _with_latency(bench: Bench) -> Iterator[Figure]:
+    rows = _rows(bench)
+    done = _ours(bench, rows=rows, workers=_MANY_WORKERS, delay_seconds=_DELAY_SECONDS)
+    ideal = _MANY_WORKERS / _DELAY_SECONDS
+    yield Figure(
+        name=f"{rows:,} calls answered after 100 ms, {_MANY_WORKERS} workers: "
+        f"share of {ideal:,.0f} calls/s",
+        unit="%",
+        ours=100 * done.per_second / ideal,
+        at_least=bench.bound(100 * _IDEAL),
+    )
+
+
+def _against(bench: Bench, ours: _Pace, caller: Caller) -> Iterator[Figure]:
+    rows = _rows(bench, caller.share)
+    theirs = None
+    if caller.is_installed:
+        one = _theirs(bench, caller, rows=1).usage
+        theirs = _pace(_theirs(bench, caller, rows=rows), one)
+    compared = partial(Figure, peer=f"{caller.name}, {rows:,} rows")
+    at_least = caller.times_at_least
+    yield compared(
+        name=f"{_USUAL_WORKERS} workers: calls/s",
+        unit="calls/s",
+        ours=ours.per_second,
+        theirs=theirs.per_second if theirs else None,
+        is_better_higher=True,
+        times_at_least=bench.bound(at_least) if at_least else None,
+    )
+    yield compared(
+        name=f"{_USUAL_WORKERS} workers: CPU of 10,000",
+        unit="s",
+        ours=ours.cpu_seconds,
+        theirs=theirs.cpu_seconds if theirs else None,
+    )

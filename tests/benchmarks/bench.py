@@ -15,6 +15,7 @@ from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
 
 MOST_ROWS = 1_000_000
 COLUMNS = 12  # of the sheets that are read
+_LEAST = 10
 _HERE = Path(__file__).resolve().parent
 _IDS = ("--agent-id", "agent", "--from-number-id", "number")
 
@@ -44,8 +45,8 @@ class Bench:
 
     @property
     def sizes(self) -> list[int]:
-        """Rows of four sheets, each ten times the last."""
-        return sorted({max(1, self.rows // step) for step in (1_000, 100, 10, 1)})
+        """Rows of up to four sheets, each ten times the last; fewer than ten would tell nothing."""
+        return [self.rows // part for part in (1_000, 100, 10, 1) if self.rows >= _LEAST * part]
 
     def fresh(self, ending: str) -> Path:
         """Return a path in the folder where nothing is yet."""
@@ -64,13 +65,14 @@ class Bench:
         errand: Errand,
         ledger: Path,
         *options: str,
+        rate: str = "unlimited",
         command: Sequence[str | Path] = DISPATCHER,
     ) -> Usage:
-        """Measure ``dispatcher run``, at an unlimited rate unless *options* say otherwise."""
+        """Measure ``dispatcher run`` with ids of an agent and a number, which the sheets lack."""
         return measure(
             (
                 *(*command, "run", errand.sheet, "--yes", "--quiet", "--json", *_IDS),
-                *("--results", errand.results, "--ledger", ledger, "--rate", "unlimited"),
+                *("--results", errand.results, "--ledger", ledger, "--rate", rate),
                 *("--workers", str(errand.workers), *options),
             ),
             folder=self.folder,

@@ -1,15 +1,16 @@
 """
 A server that places every call, and does nothing else: it has to be faster than whoever calls.
 
-``python tests/benchmarks/fast_server.py [SECONDS]`` answers on a free port of the loopback, each
-request after so many seconds. It writes its port to stdout; when its stdin ends, so does it, and
-what it counted follows as one JSON object.
+``python tests/benchmarks/fast_server.py PORT SECONDS`` answers on a port of the loopback, 0 for a
+free one, each request after so many seconds. It writes its port to stdout; when its stdin ends, so
+does it, and what it counted follows as one JSON object.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import socket
 import sys
 import time
@@ -18,7 +19,7 @@ from itertools import count
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = b"content-length:"
 _BODY = (
-    b'{"statusCode":201,"data":{"call_id":"0c7e7c9e-8f0a-4a6c-9f5a-%012x",'
+    b'{"statusCode":201,"data":{"call_id":"%08x-8f0a-4a6c-9f5a-%012x",'
     b'"created_at":"2026-11-01T00:00:00Z"}}'
 )
 _ANSWER = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
@@ -30,6 +31,7 @@ class _Counter:
 
     def __init__(self) -> None:
         self._numbers = count(1)
+        self._server = secrets.randbits(32)  # no id of another server may come again
         self.calls = 0
         self.first_at = self.last_at = 0.0
 
@@ -37,7 +39,7 @@ class _Counter:
         self.last_at = time.monotonic()
         self.first_at = self.first_at or self.last_at
         self.calls = next(self._numbers)
-        body = _BODY % self.calls
+        body = _BODY % (self._server, self.calls)
         return _ANSWER % (len(body), body)
 
     def told(self) -> str:
@@ -81,12 +83,13 @@ def _end_of_request(received: bytes) -> int:
     return head_end + len(_HEAD_END) + length
 
 
-async def _serve(delay_seconds: float) -> None:
+async def _serve(port: int, delay_seconds: float) -> None:
     counter = _Counter()
     loop = asyncio.get_running_loop()
     # The protocol is named because asyncio switches Nagle's algorithm off only then.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
     server = await loop.create_server(
         lambda: _Connection(counter, delay_seconds), sock=listener, backlog=_BACKLOG
     )
@@ -99,4 +102,4 @@ async def _serve(delay_seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))
+    asyncio.run(_serve(int(sys.argv[1]), float(sys.argv[2])))

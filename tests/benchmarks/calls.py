@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,10 +32,12 @@ class _Pace:
 
     Attributes:
         per_second: As the server saw them.
+        whole_cpu_seconds: Of the process.
         cpu_seconds: For 10,000 calls, without what a run of one row costs.
     """
 
     per_second: float
+    whole_cpu_seconds: float
     cpu_seconds: float
 
 
@@ -64,34 +66,39 @@ def _rows(bench: Bench, share: int = 1) -> int:
 
 
 def _ours(bench: Bench, *, rows: int, workers: int, delay_seconds: float = 0) -> Served:
-    sheet, results, ledger = bench.sheet("csv", rows), bench.fresh("csv"), bench.fresh("db")
+    sheet = bench.sheet("csv", rows)
 
     def work(url: str) -> Usage:
-        errand = Errand(sheet=sheet, results=results, url=url, workers=workers)
-        return bench.run(errand, ledger)
+        errand = Errand(sheet=sheet, results=bench.fresh("csv"), url=url, workers=workers)
+        return bench.run(errand, bench.fresh("db"))
 
-    return _all_placed(served(work, delay_seconds=delay_seconds), rows)
+    return _fastest(bench, rows, lambda: served(work, delay_seconds=delay_seconds))
 
 
 def _theirs(bench: Bench, caller: Caller, *, rows: int) -> Served:
-    sheet, results = bench.sheet("csv", rows), bench.fresh("csv")
+    sheet = bench.sheet("csv", rows)
 
     def work(url: str) -> Usage:
+        results = bench.fresh("csv")
         errand = Errand(sheet=sheet, results=results, url=url, workers=_USUAL_WORKERS)
         return measure(caller.command(errand), folder=bench.folder)
 
-    return _all_placed(served(work), rows)
+    return _fastest(bench, rows, lambda: served(work))
 
 
-def _all_placed(done: Served, rows: int) -> Served:
-    if done.calls != rows:
-        raise BenchmarkFailed(f"{done.calls} calls were placed for {rows} rows")
-    return done
+def _fastest(bench: Bench, rows: int, place: Callable[[], Served]) -> Served:
+    """Return the run that placed the calls fastest; each has to place one for every row."""
+    runs = [place() for _ in range(bench.runs)]
+    for done in runs:
+        if done.calls != rows:
+            raise BenchmarkFailed(f"{done.calls} calls were placed for {rows} rows")
+    return max(runs, key=lambda done: done.per_second)
 
 
 def _pace(done: Served, one: Usage) -> _Pace:
     return _Pace(
         per_second=done.per_second,
+        whole_cpu_seconds=done.usage.cpu_seconds,
         cpu_seconds=(done.usage.cpu_seconds - one.cpu_seconds) / (done.calls - 1) * _UNIT,
     )
 
@@ -103,6 +110,7 @@ def _told(bench: Bench, name: str, pace: _Pace) -> Iterator[Figure]:
         ours=pace.per_second,
         at_least=bench.bound(_PER_SECOND),
     )
+    yield Figure(name=f"{name}: CPU", unit="s", ours=pace.whole_cpu_seconds)
     yield Figure(
         name=f"{name}: CPU of 10,000",
         unit="s",

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from bench import MOST_ROWS, Bench
 from calls import calls
 from figures import Figure, write_part
+from measuring import BenchmarkFailed
 from reading import reading
 from rows import rows
 from starting import starting
@@ -41,15 +42,26 @@ All parts together take some 20 minutes on an idle machine of two cores.
 """
 
 
-def main() -> None:
-    """Run all parts, or the one that is named; each is written down as soon as it is measured."""
+def main() -> int:
+    """
+    Run all parts, or the one that is named; each is written down as soon as it is measured.
+
+    Returns:
+        1 where a part did not come to its end; the others' tables are written all the same.
+    """
     arguments = _arguments()
     command = shlex.join(["python", "tests/benchmarks/run.py", *sys.argv[1:]])
+    status = 0
     with TemporaryDirectory(prefix="dispatcher-benchmarks-") as folder:
         bench = Bench(rows=arguments.rows, folder=Path(folder), is_whole=arguments.whole)
         for part in [arguments.only] if arguments.only else _PARTS:
-            write_part(arguments.results, part, command, _told(_PARTS[part](bench)))
+            try:
+                write_part(arguments.results, part, command, _told(_PARTS[part](bench)))
+            except BenchmarkFailed as fault:
+                print(f"{part}: {fault}", file=sys.stderr)
+                status = 1
     print(f"Written to {arguments.results}")
+    return status
 
 
 def _arguments() -> argparse.Namespace:
@@ -81,4 +93,4 @@ def _told(figures: Iterator[Figure]) -> Iterator[Figure]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -42,7 +42,7 @@ def test_the_benchmark_of_calls_counts_what_the_server_saw_and_where_time_went(
     lines = run(tmp_path / "RESULTS.md", "--only", "calls", "--rows", "1000")
 
     figures = {line[0]: line[1] for line in lines}
-    assert float(figures["20 calls, 256 workers: calls/s"].removesuffix(" calls/s")) > 0
+    assert float(figures["20 calls, 32 workers: calls/s"].removesuffix(" calls/s")) > 0
     shares = [value for name, value in figures.items() if name.startswith("share of a call's CPU")]
     assert sum(float(share.removesuffix(" %")) for share in shares) == pytest.approx(100, abs=1)
     skipped = {line[3].partition(",")[0] for line in lines if line[4] == "skipped, not installed"}
@@ -55,9 +55,7 @@ def test_the_benchmark_of_rows_takes_a_campaign_through_every_step(tmp_path: Pat
     names = {line[0] for line in lines}
     steps = ("check CSV", "check XLSX", "dispatch (run again)", "results")
     assert {f"{step}, 20 rows: peak" for step in steps} <= names
-    assert {
-        f"resume with {placed} placed: first call" for placed in ("1 of 2", "19 of 20")
-    } <= names
+    assert "resume with 19 of 20 placed: first call" in names
     assert "ledger above the row's own text, 20 rows recorded: bytes a row" in names
 
 
@@ -86,7 +84,7 @@ def test_a_part_that_is_run_again_leaves_the_other_tables_alone(tmp_path: Path) 
     results = tmp_path / "RESULTS.md"
     results.write_text("# Benchmarks\n\n## pacing\n\nas it was\n\n## starting\n\nold\n")
 
-    run(results, "--only", "starting")
+    run(results, "--only", "starting", "--rows", "10")
 
     text = results.read_text(encoding="utf-8")
     assert "## pacing\n\nas it was\n" in text

@@ -15,7 +15,7 @@ from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
 
 MOST_ROWS = 1_000_000
 COLUMNS = 12  # of the sheets that are read
-_LEAST = 10
+LEAST_ROWS = 10
 _HERE = Path(__file__).resolve().parent
 _IDS = ("--agent-id", "agent", "--from-number-id", "number")
 
@@ -46,12 +46,11 @@ class Bench:
     @property
     def sizes(self) -> list[int]:
         """Rows of up to four sheets, each ten times the last; fewer than ten would tell nothing."""
-        return [self.rows // part for part in (1_000, 100, 10, 1) if self.rows >= _LEAST * part]
+        return [self.rows // part for part in (1_000, 100, 10, 1) if self.rows >= LEAST_ROWS * part]
 
-    @property
-    def runs(self) -> int:
-        """How often a pace is measured, to keep the best: others may be using the machine."""
-        return 2 if self.rows == MOST_ROWS else 1
+    def times(self, wanted: int) -> int:
+        """Return how often to measure what is kept only at its best, once at a smaller size."""
+        return wanted if self.rows == MOST_ROWS else 1
 
     def fresh(self, ending: str) -> Path:
         """Return a path in the folder where nothing is yet."""

@@ -95,9 +95,9 @@ def _lived(bench: Bench, growth: _Growth, size: int) -> Iterator[Figure]:
 
 
 def _resumed(bench: Bench) -> Iterator[Figure]:
-    """Resume two campaigns whose calls are all placed but some."""
+    """Resume the two largest campaigns, their calls all placed but some."""
     peaks = []
-    for size in (bench.usual_rows, bench.rows):
+    for size in bench.sizes[-2:]:
         left = max(1, size // _LEFT)
         campaign = _recorded(bench, size)
         _place(bench, campaign, calls=size - left - 1)  # recording has placed one
@@ -118,7 +118,7 @@ def _resumed(bench: Bench) -> Iterator[Figure]:
     yield Figure(
         name=f"resume: peak of {bench.rows:,} rows by that of {bench.usual_rows:,}",
         unit="",
-        ours=peaks[1] / peaks[0],
+        ours=peaks[-1] / peaks[0],
         at_most=bench.bound(_GROWTH),
     )
 

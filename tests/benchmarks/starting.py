@@ -19,9 +19,9 @@ _SECONDS = {"--help": 0.3, "--version": 0.3}
 
 def starting(bench: Bench) -> Iterator[Figure]:
     """Measure the cheapest of a few starts against the bare interpreter's, and a run."""
-    bare = measure((PYTHON, "-c", "pass"), folder=bench.folder, times=_TIMES)
+    bare = measure((PYTHON, "-c", "pass"), folder=bench.folder, times=bench.times(_TIMES))
     for option, most in _SECONDS.items():
-        ours = measure((*DISPATCHER, option), folder=bench.folder, times=_TIMES)
+        ours = measure((*DISPATCHER, option), folder=bench.folder, times=bench.times(_TIMES))
         yield Figure(
             name=f"dispatcher {option}: CPU",
             unit="s",
@@ -30,7 +30,9 @@ def starting(bench: Bench) -> Iterator[Figure]:
             peer="python -c pass",
             theirs=bare.cpu_seconds,
         )
-    sample = min((_sample_run(bench) for _ in range(_RUNS)), key=lambda usage: usage.cpu_seconds)
+    sample = min(
+        (_sample_run(bench) for _ in range(bench.times(_RUNS))), key=lambda usage: usage.cpu_seconds
+    )
     yield Figure(
         name="run of the sample, 40 rows at 1,000/s: CPU",
         unit="s",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from itertools import count
 from pathlib import Path
 
+from callers import Errand
 from figures import Figure
 from jobs import is_installed
 from measuring import DISPATCHER, PYTHON, BenchmarkFailed, Usage, measure
 
 MOST_ROWS = 1_000_000
 COLUMNS = 12  # of the sheets that are read
+LEAST_ROWS = 10
 _HERE = Path(__file__).resolve().parent
+_IDS = ("--agent-id", "agent", "--from-number-id", "number")
 
 
 class Bench:
@@ -23,11 +27,14 @@ class Bench:
     Attributes:
         rows: Of the largest sheet.
         folder: Temporary.
+        is_whole: Also measure what takes longer than all the rest.
     """
 
-    def __init__(self, *, rows: int, folder: Path) -> None:
+    def __init__(self, *, rows: int, folder: Path, is_whole: bool = False) -> None:
         self.rows = rows
         self.folder = folder
+        self.is_whole = is_whole
+        self._numbers = count(1)
         self.sheet = cache(self._sheet)
         self.check = cache(self._check)
 
@@ -36,6 +43,19 @@ class Bench:
         """Rows of a large campaign, a tenth of the largest sheet."""
         return max(1, self.rows // 10)
 
+    @property
+    def sizes(self) -> list[int]:
+        """Rows of up to four sheets, each ten times the last; fewer than ten would tell nothing."""
+        return [self.rows // part for part in (1_000, 100, 10, 1) if self.rows >= LEAST_ROWS * part]
+
+    def times(self, wanted: int) -> int:
+        """Return how often to measure what is kept only at its best, once at a smaller size."""
+        return wanted if self.rows == MOST_ROWS else 1
+
+    def fresh(self, ending: str) -> Path:
+        """Return a path in the folder where nothing is yet."""
+        return self.folder / f"{next(self._numbers)}.{ending}"
+
     def bound(self, figure: float) -> float | None:
         """Return a bound that was set for the full size, None at any other."""
         return figure if self.rows == MOST_ROWS else None
@@ -43,6 +63,28 @@ class Bench:
     def job(self, name: str, *arguments: str | Path) -> Usage:
         """Measure a job of ``jobs``."""
         return measure((PYTHON, _HERE / "jobs.py", name, *arguments), folder=self.folder)
+
+    def run(
+        self,
+        errand: Errand,
+        ledger: Path,
+        *options: str,
+        rate: str = "unlimited",
+        command: Sequence[str | Path] = DISPATCHER,
+    ) -> Usage:
+        """Measure ``dispatcher run`` with ids of an agent and a number, which the sheets lack."""
+        return measure(
+            (
+                *(*command, "run", errand.sheet, "--yes", "--quiet", "--json", *_IDS),
+                *("--results", errand.results, "--ledger", ledger, "--rate", rate),
+                *("--workers", str(errand.workers), *options),
+            ),
+            folder=self.folder,
+            environment={
+                "CONTACTSHIP_API_KEY": "key-for-the-benchmark",
+                "CONTACTSHIP_BASE_URL": errand.url,
+            },
+        )
 
     def cost(self, name: str, usage: Usage, *, seconds: float | None = None) -> Iterator[Figure]:
         """Tell what a process of ours used; *seconds* bounds its wall seconds, so its CPU's too."""

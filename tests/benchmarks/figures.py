@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Iterable, Iterator
@@ -9,15 +10,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-_TITLE = (
-    "# Benchmarks\n\n"
-    "Written by `python tests/benchmarks/run.py`. Every figure is that of a whole process, imports "
-    "included.\nA ratio is the peer's figure by ours: above 1 we need less. Ratios of one run are "
-    "what to trust:\nwall seconds, and to a lesser degree CPU seconds, grow with the load of the "
-    "machine, which stands\nbeside each table. A bound in seconds is meant for the wall seconds of "
-    "an idle machine; both kinds\nare held against it.\n"
+_TITLE = """\
+# Benchmarks
+
+Written by `python tests/benchmarks/run.py`, each part as soon as it is measured. Every figure is
+that of a whole process, imports included, unless it says otherwise. A ratio says how many times
+better than the peer we are: above 1 we need less, or do more in a second. Ratios of one run are
+what to trust: wall seconds, and to a lesser degree CPU seconds, grow with the load of the machine,
+which stands beside each table. A bound in seconds is meant for the wall seconds of an idle machine;
+both kinds are held against it. Bounds are held against full sizes only.
+"""
+_HEAD = (
+    "| figure | ours | bound | peer | its figure | ratio | bound |\n|---|--:|---|---|--:|--:|---|"
 )
-_HEAD = "| figure | ours | at most | | peer | its figure | ratio |\n|---|--:|--:|---|---|--:|--:|"
+_NO_DECIMALS = frozenset({"MB", "calls/s", "B"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,36 +33,59 @@ class Figure:
 
     Attributes:
         name: What was measured.
-        unit: Of all its numbers: ``s``, ``MB`` or nothing.
-        ours: What we need.
-        at_most: What we may need, None where no bound is set.
+        unit: Of all its numbers, e.g. ``s``, ``MB``, ``calls/s``, ``%``, or nothing.
+        ours: What we need, or do.
+        at_most: What we may need, None where no such bound is set.
+        at_least: What we have to do, None where no such bound is set.
         peer: Who else does the same, or "".
-        theirs: What the peer needs; None for no peer, or one that is not installed.
+        theirs: What the peer needs or does; None for no peer, or one that was skipped.
+        skipped: Why a peer was.
+        is_better_higher: More is better: what is done, not what is needed.
+        times_at_least: Bound of the ratio, or None.
     """
 
     name: str
     unit: str
     ours: float
     at_most: float | None = None
+    at_least: float | None = None
     peer: str = ""
     theirs: float | None = None
+    skipped: str = "not installed"
+    is_better_higher: bool = False
+    times_at_least: float | None = None
 
     def line(self) -> str:
         """Return the line of the table."""
-        bound = verdict = theirs = ratio = ""
-        if self.at_most is not None:
-            bound = self._number(self.at_most)
-            verdict = "met" if self.ours <= self.at_most else "**missed**"
-        if self.theirs is not None:
-            theirs, ratio = self._number(self.theirs), f"{self.theirs / self.ours:.2f}"
-        elif self.peer:
-            theirs = "skipped, not installed"
-        cells = (self.name, self._number(self.ours), bound, verdict, self.peer, theirs, ratio)
+        cells = (self.name, self._number(self.ours), self._bound(), self.peer, *self._compared())
         return f"| {' | '.join(cells)} |"
 
+    def _bound(self) -> str:
+        if self.at_most is not None:
+            return f"≤ {self._number(self.at_most)}: {_verdict(self.ours <= self.at_most)}"
+        if self.at_least is not None:
+            return f"≥ {self._number(self.at_least)}: {_verdict(self.ours >= self.at_least)}"
+        return ""
+
+    def _compared(self) -> tuple[str, str, str]:
+        if self.theirs is None:
+            return (f"skipped, {self.skipped}" if self.peer else "", "", "")
+        better, worse = self.ours, self.theirs
+        if not self.is_better_higher:
+            better, worse = worse, better
+        ratio = better / worse if worse else math.nan
+        bound = ""
+        if self.times_at_least is not None:
+            bound = f"≥ {self.times_at_least:g}: {_verdict(ratio >= self.times_at_least)}"
+        return self._number(self.theirs), f"{ratio:.2f}", bound
+
     def _number(self, number: float) -> str:
-        digits = 0 if self.unit == "MB" else 2
+        digits = 0 if self.unit in _NO_DECIMALS else 2
         return f"{number:,.{digits}f} {self.unit}".strip()
+
+
+def _verdict(is_met: bool) -> str:  # noqa: FBT001 - it is what is said
+    return "met" if is_met else "**missed**"
 
 
 def write_part(path: Path, part: str, command: str, figures: Iterable[Figure]) -> None:

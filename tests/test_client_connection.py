@@ -354,6 +354,43 @@ def test_giving_up_within_a_handshake_closes_the_socket(
     gc.collect()
 
 
+@pytest.mark.parametrize("turns", range(1, 11))
+def test_giving_up_while_a_spoilt_connection_is_replaced_says_truly_what_left(
+    turns: int, listener: socket.socket
+) -> None:
+    """At whatever turn of the loop it happens."""
+
+    async def scene() -> tuple[Reply | NoReply, bytes]:
+        async with client_of(url_of(listener)) as client:
+            placing = asyncio.create_task(client.place(CALL))
+            with await accept(listener) as peer:
+                await take(peer)
+                peer.send(GOOD)
+                await placing
+            placing = asyncio.create_task(client.place(CALL))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await stopped(client, placing, "aborted")
+            return await placing, received_by(listener)
+
+    result, received = asyncio.run(scene())
+
+    assert isinstance(result, NoReply)
+    expected = Evidence.BEGAN if received else Evidence.NOTHING_LEFT
+    assert (result.evidence, result.cause) == (expected, Cause.CANCELLED)
+
+
+def received_by(listening: socket.socket) -> bytes:
+    """What a connection that waits to be accepted has brought, if there is one."""
+    try:
+        peer, _ = listening.accept()
+    except BlockingIOError:
+        return b""
+    with peer:
+        peer.settimeout(1)
+        return peer.recv(2**16)
+
+
 def test_a_client_that_is_left_has_closed_its_socket(listener: socket.socket) -> None:
     async def scene() -> bool:
         async with client_of(url_of(listener)) as client:

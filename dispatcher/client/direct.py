@@ -42,8 +42,8 @@ class DirectTransport(httpx.AsyncBaseTransport):
         trace = request.extensions["trace"]
         connection = self._connection
         if connection is None or not connection.may_carry(self._idle_seconds):
-            await self.aclose()
             await trace("connection.connect_tcp.started", {})
+            await self.aclose()
             connection = self._connection = await self._connect(request.url)
         await trace("http11.send_request_headers.started", {"request": request})
         connection.send(_as_bytes(request))

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+import anyio
 import httpx
 
 NETWORK_FAULTS: tuple[type[Exception], ...] = (
@@ -14,6 +15,9 @@ NETWORK_FAULTS: tuple[type[Exception], ...] = (
     OSError,  # with it ssl.SSLError, socket.gaierror and TimeoutError
     EOFError,
     UnicodeError,  # a host name that cannot be written as one
+    anyio.BrokenResourceError,  # httpx's transport lets some of these through
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
 )
 """What a transport may raise because of the network; anything else is a bug."""
 

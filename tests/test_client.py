@@ -15,6 +15,7 @@ import pytest
 
 from dispatcher import __version__
 from dispatcher.client import CALLS_PATH, Client
+from dispatcher.client.direct import DirectTransport
 from dispatcher.errors import UsageProblem
 from dispatcher.model import Cause, Evidence, NoReply, Reply
 
@@ -408,6 +409,20 @@ def test_a_level_that_somebody_set_for_the_logs_of_httpcore_stays(
 
     assert logger.level == logging.INFO
     logger.setLevel(before)
+
+
+def test_a_body_that_is_made_on_the_way_is_a_bug() -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield CALL
+
+    async def scene() -> None:
+        async with DirectTransport(tls=None, idle_seconds=4) as transport:
+            request = httpx.Request("POST", "http://127.0.0.1:1", content=parts())
+            request.extensions["trace"] = None
+            await transport.handle_async_request(request)
+
+    with pytest.raises(TypeError, match="one piece"):
+        asyncio.run(scene())
 
 
 # Abort and cancellation

@@ -34,19 +34,19 @@ class DirectTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
-        Send *request*, which says its own length, and read the head of the answer.
+        Send *request*, which has a body of bytes and says its length, and read the answer's head.
 
         Raises:
             httpx.TransportError: It could not be sent, or no answer came.
         """
-        trace = request.extensions["trace"]
+        trace, content = request.extensions["trace"], _as_bytes(request)
         connection = self._connection
         if connection is None or not connection.may_carry(self._idle_seconds):
             await trace("connection.connect_tcp.started", {})
             await self.aclose()
             connection = self._connection = await self._connect(request.url)
         await trace("http11.send_request_headers.started", {"request": request})
-        connection.send(_as_bytes(request))
+        connection.send(content)
         await trace("http11.send_request_body.complete", {"request": request})
         try:
             await connection.read_head()
@@ -84,6 +84,8 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _as_bytes(request: httpx.Request) -> bytes:
+    if not isinstance(request.stream, httpx.ByteStream):
+        raise TypeError("a request is sent in one piece")
     lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
     lines += [b"%b: %b" % header for header in request.headers.raw]
-    return b"\r\n".join((*lines, b"", request.content))
+    return b"\r\n".join((*lines, b"", *request.stream))

@@ -263,7 +263,7 @@ class Wire(httpx.AsyncBaseTransport):
         await process.step()
         await trace("http11.send_request_headers.started", {"request": request})
         answer: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
-        body = bytes(request.content) if request.method == "POST" else b""
+        body = request.read() if request.method == "POST" else b""
         if body:
             process.must_be_marked(body)
         world.carry(body, answer, by=process)  # the bytes are out, whatever becomes of us

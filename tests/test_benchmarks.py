@@ -55,7 +55,7 @@ def test_the_benchmark_of_rows_takes_a_campaign_through_every_step(tmp_path: Pat
     names = {line[0] for line in lines}
     steps = ("check CSV", "check XLSX", "dispatch (run again)", "results")
     assert {f"{step}, 20 rows: peak" for step in steps} <= names
-    assert "resume with 19 of 20 placed: first call" in names
+    assert "resume with all placed but a thousandth, 20 rows: first call" in names
     assert "ledger above the row's own text, 20 rows recorded: bytes a row" in names
 
 

@@ -19,6 +19,10 @@ from serving import Served, served
 _HERE = Path(__file__).resolve().parent
 _WORKERS = 32
 _LEFT = 1_000  # one of so many calls is left for a run that resumes
+_RESUME = "resume with all placed but a thousandth"
+_RECORD = "record (run --limit 1, with results)"
+_RESULTS = "results"
+_BOUNDED = (_RECORD, _RESUME, _RESULTS)  # in memory
 _EXPONENT = 1.1  # 1 is in proportion, 2 is with the square; the rest is noise
 _MEGABYTES = 120.0
 _GROWTH = 1.2  # of the peak, from a tenth of the largest sheet to all of it
@@ -54,7 +58,8 @@ class _Growth:
         self._usages[step][rows] = usage
         name = f"{step}, {rows:,} rows"
         yield from self._bench.cost(name, usage)
-        yield Figure(name=f"{name}: peak", unit="MB", ours=usage.peak_megabytes)
+        most = self._bench.bound(_MEGABYTES) if step in _BOUNDED else None
+        yield Figure(name=f"{name}: peak", unit="MB", ours=usage.peak_megabytes, at_most=most)
 
     def fitted(self) -> Iterator[Figure]:
         """Tell how the cost of each step grows with the rows."""
@@ -67,6 +72,17 @@ class _Growth:
                 at_most=self._bench.bound(_EXPONENT),
             )
 
+    def of_peaks(self) -> Iterator[Figure]:
+        """Tell how the memory of what is bounded grows from the last size but one."""
+        for step in _BOUNDED:
+            peaks = [usage.peak_megabytes for usage in self._usages[step].values()]
+            yield Figure(
+                name=f"{step}: peak of the most rows by that of a tenth",
+                unit="",
+                ours=peaks[-1] / peaks[max(0, len(peaks) - 2)],
+                at_most=self._bench.bound(_GROWTH),
+            )
+
 
 def rows(bench: Bench) -> Iterator[Figure]:
     """Take four sizes through every step, and fit how the time above the start grows."""
@@ -75,52 +91,34 @@ def rows(bench: Bench) -> Iterator[Figure]:
         for size in bench.sizes:
             yield from growth.told(f"check {form.upper()}", size, bench.check(form, size))
     for size in bench.sizes:
+        if size <= bench.usual_rows or bench.is_whole:
+            done = _run_again(bench, _recorded(bench, size))
+            yield from growth.told("dispatch (run again)", size, done.usage)
+    for size in bench.sizes:
         yield from _lived(bench, growth, size)
     yield from growth.fitted()
-    yield from _resumed(bench)
+    yield from growth.of_peaks()
 
 
 def _lived(bench: Bench, growth: _Growth, size: int) -> Iterator[Figure]:
-    """Take one campaign from its recording to its results."""
+    """Take one campaign from its recording to its results, most of its calls placed before."""
     campaign = _recorded(bench, size)
-    yield from growth.told("record (run --limit 1, with results)", size, campaign.recorded.usage)
+    yield from growth.told(_RECORD, size, campaign.recorded.usage)
     yield _bytes_a_row(bench, "recorded", campaign, size)
-    if size <= bench.usual_rows or bench.is_whole:
-        done = _dispatched(bench, campaign)
-        yield from growth.told("dispatch (run again)", size, done.usage)
-    else:
-        _place(bench, campaign, calls=size - 1)
-    yield _bytes_a_row(bench, "placed", campaign, size)
-    yield from growth.told("results", size, _written(bench, campaign))
-
-
-def _resumed(bench: Bench) -> Iterator[Figure]:
-    """Resume the two largest campaigns, their calls all placed but some."""
-    peaks = []
-    for size in bench.sizes[-2:]:
-        left = max(1, size // _LEFT)
-        campaign = _recorded(bench, size)
-        _place(bench, campaign, calls=size - left - 1)  # recording has placed one
-        done = _dispatched(bench, campaign)
-        if done.calls != left:
-            raise BenchmarkFailed(f"{done.calls} calls were placed where {left} were left")
-        name = f"resume with {size - left:,} of {size:,} placed"
-        yield Figure(
-            name=f"{name}: first call",
-            unit="s",
-            ours=done.first_call_seconds,
-            at_most=bench.bound(_FIRST_CALL_SECONDS),
-        )
-        yield from bench.cost(name, done.usage)
-        peaks.append(done.usage.peak_megabytes)
-        most = bench.bound(_MEGABYTES)
-        yield Figure(name=f"{name}: peak", unit="MB", ours=peaks[-1], at_most=most)
+    left = max(1, size // _LEFT)
+    _place(bench, campaign, calls=size - left - 1)  # recording has placed one
+    done = _run_again(bench, campaign)
+    if done.calls != left:
+        raise BenchmarkFailed(f"{done.calls} calls were placed where {left} were left")
+    yield from growth.told(_RESUME, size, done.usage)
     yield Figure(
-        name=f"resume: peak of {bench.rows:,} rows by that of {bench.usual_rows:,}",
-        unit="",
-        ours=peaks[-1] / peaks[0],
-        at_most=bench.bound(_GROWTH),
+        name=f"{_RESUME}, {size:,} rows: first call",
+        unit="s",
+        ours=done.first_call_seconds,
+        at_most=bench.bound(_FIRST_CALL_SECONDS),
     )
+    yield _bytes_a_row(bench, "placed", campaign, size)
+    yield from growth.told(_RESULTS, size, _written(bench, campaign))
 
 
 def _recorded(bench: Bench, size: int) -> _Campaign:
@@ -129,7 +127,7 @@ def _recorded(bench: Bench, size: int) -> _Campaign:
     return _Campaign(ledger=ledger, sheet=sheet, recorded=recorded)
 
 
-def _dispatched(bench: Bench, campaign: _Campaign) -> Served:
+def _run_again(bench: Bench, campaign: _Campaign) -> Served:
     return _run(bench, campaign.ledger, campaign.sheet, campaign.recorded.port)
 
 

@@ -217,7 +217,7 @@ def test_half_an_hour_with_faults_leaves_nothing_behind(
     arrivals = soak.arrivals
     minutes = [bisect_left(arrivals, first + 60) - n for n, first in enumerate(arrivals)]
     assert max(minutes) <= 60 * RATE
-    # Until the limit is met; then the pace is slower for a while.
+    # Until the limit is met; then the pace is slower for a while. This wants a quiet machine.
     undisturbed = arrivals[: len(arrivals) // 2]
     assert len(undisturbed) >= HELD_SHARE * RATE * (undisturbed[-1] - undisturbed[0])
     tell("soak", contacts=soak.contacts, minutes=int(MINUTES), **statuses)

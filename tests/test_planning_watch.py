@@ -17,9 +17,11 @@ unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]
 UUID = "550e8400-e29b-41d4-a716-44665544{:04d}"
 
 
-def remarks(headers: Sequence[str], *rows: Sequence[str]) -> dict[str, str]:
+def remarks(
+    headers: Sequence[str], *rows: Sequence[str], formats: tuple[tuple[str, str], ...] = ()
+) -> dict[str, str]:
     """Code -> message of what a watch over the planned rows remarks."""
-    settings = PlanSettings(campaign="c", timezone="UTC")
+    settings = PlanSettings(campaign="c", timezone="UTC", formats=formats)
     head = SheetHead(file="c.csv", format="csv", header_row=1, headers=tuple(headers))
     layout = lay_out(head, settings)
     sheet = [SheetRow(number=n, cells=tuple(cells)) for n, cells in enumerate(rows, 2)]
@@ -187,6 +189,27 @@ def test_of_each_kind_of_odd_value_the_first_is_shown() -> None:
 
     assert set(found) == {"value_html", "value_placeholder"}
     assert all(message.startswith("Row 2, ") for message in found.values())
+
+
+@pytest.mark.parametrize("number", [0, 1, 63, 64, 65, 130])
+def test_an_odd_value_is_found_in_whichever_row_it_stands(number: int) -> None:
+    rows = [(UUID.format(n), "<p>" if n == number else "José") for n in range(200)]
+
+    found = remarks(("contact_id", "Nombre"), *rows)
+
+    assert found["value_html"].startswith(f'Row {number + 2}, column "Nombre", holds <p: ')
+
+
+def test_an_odd_value_in_a_column_that_is_not_sent_is_not_remarked() -> None:
+    assert remarks(("contact_id", "call_id"), (UUID.format(1), "<p>")) == {}
+
+
+def test_numbers_are_judged_as_their_format_has_them_spoken() -> None:
+    rows = [(UUID.format(1), "33.33333333"), (UUID.format(2), "1")]
+    headers = ("contact_id", "Monto")
+
+    assert remarks(headers, *rows, formats=(("Monto", "{:.2f}"),)) == {}
+    assert set(remarks(headers, *rows, formats=(("Monto", "{:.6f}"),))) == {"value_long_decimals"}
 
 
 def test_a_date_that_may_have_been_meant_month_first_is_remarked_once() -> None:

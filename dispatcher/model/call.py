@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from dispatcher.model.row_value import row_value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
@@ -23,7 +25,7 @@ class Schedule:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """
     One call to place.
@@ -114,7 +116,7 @@ class Carried:
 Fate = CallRequest | RowProblem | Skip | Carried
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class PlannedRow:
     """
     A sheet row and what is to become of it.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dispatcher.model.row_value import row_value
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remark:
@@ -77,7 +79,7 @@ class SheetHead:
     remarks: tuple[Remark, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class SheetRow:
     """
     One data row with at least one cell that is not blank.

@@ -47,7 +47,8 @@ class RowChecks:
         if problem:
             return problem
         joined = "".join(row.cells)  # one look at all cells is enough for almost every row
-        if len(joined) > self._limit or "#" in joined or has_control(joined):
+        has_error = "#" in joined and any(map(is_error, row.cells))
+        if has_error or len(joined) > self._limit or has_control(joined):
             problem = self._bad_text(row.cells)
         for column in self._required:
             if not problem and not row.cells[column].strip():

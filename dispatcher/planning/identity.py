@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
+from hashlib import sha256
 from json.encoder import encode_basestring
 
 from dispatcher.errors import UsageProblem
@@ -100,9 +101,10 @@ def call_key(campaign: str, contact_id: str, key_values: Sequence[str] = ()) -> 
 
 def call_key_of_canonical(campaign: str, canonical: str, key_values: Sequence[str]) -> str:
     """The same for an id that is canonical already."""
-    folded = [encode_basestring(value.strip().casefold()) for value in key_values]
-    names = f"{KEY_VERSION},{encode_basestring(campaign)},{encode_basestring(canonical)}"
-    return _sha(f"[{','.join([names, *folded])}]")  # a JSON list
+    text = f"[{KEY_VERSION},{_quoted(campaign)},{encode_basestring(canonical)}"
+    for value in key_values:
+        text += f",{encode_basestring(value.strip().casefold())}"
+    return _sha(text + "]")  # a JSON list
 
 
 def request_digest(request: CallRequest) -> str:
@@ -120,5 +122,8 @@ def request_digest(request: CallRequest) -> str:
     return _sha(_encode(asked))
 
 
+_quoted = lru_cache(maxsize=8)(encode_basestring)  # the same campaign for every row of a sheet
+
+
 def _sha(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:32]  # never raises
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]  # never raises

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import compress
 from operator import itemgetter
 
 from dispatcher.model import CallRequest, RowProblem, Schedule, SheetRow
@@ -84,7 +85,9 @@ class RequestMaker:
             delay_minutes=timing[0],
             schedule=timing[1],
         )
-        return self._too_large(request, cells) or request
+        if len("".join(cells)) * self._bytes_per_character <= self._room:
+            return request
+        return self._too_large(request) or request
 
     def _ids(self, cells: Sequence[str]) -> tuple[str, str, str] | RowProblem:
         """Contact, agent and number of a row."""
@@ -158,16 +161,15 @@ class RequestMaker:
 
     def _additional_data(self, cells: Sequence[str]) -> tuple[tuple[str, str], ...]:
         values = self._additional(cells)
-        pairs = zip(self._additional_names, values, strict=True)
-        return _filled(pairs) if self._omits_empty and not _are_filled(values) else tuple(pairs)
+        if self._omits_empty:
+            return _filled(self._additional_names, values)
+        return tuple(zip(self._additional_names, values, strict=True))
 
     def _metadata_of(self, cells: Sequence[str]) -> tuple[tuple[str, str], ...]:
-        return _filled(zip(self._metadata_names, self._metadata(cells), strict=True))
+        return _filled(self._metadata_names, self._metadata(cells))
 
-    def _too_large(self, request: CallRequest, cells: Sequence[str]) -> RowProblem | None:
-        """The problem of a request whose body is over the limit; exact only where it is near."""
-        if len("".join(cells)) * self._bytes_per_character <= self._room:
-            return None
+    def _too_large(self, request: CallRequest) -> RowProblem | None:
+        """The problem of a request whose body is over the limit."""
         size, limit = self._size(request), self._settings.request_limit
         if size <= limit:
             return None
@@ -196,12 +198,9 @@ class RequestMaker:
         )
 
 
-def _are_filled(values: Iterable[str]) -> bool:
-    return all(map(str.strip, values))
-
-
-def _filled(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    return tuple([pair for pair in pairs if pair[1].strip()])
+def _filled(names: Sequence[str], values: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The pairs whose value is not blank."""
+    return tuple(compress(zip(names, values, strict=True), map(str.strip, values)))
 
 
 def _picker(columns: Iterable[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:

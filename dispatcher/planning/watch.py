@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from dispatcher.model import CallRequest, PlannedRow, Remark, Skip
 from dispatcher.planning.headers import Field
@@ -32,9 +33,15 @@ _NO_IDS = {
 }
 
 
+_AT_ONCE = 64  # rows
+
+
 class SheetWatch:
     """
     Sees every planned row of one sheet once, then makes its remarks.
+
+    It looks at rows by the dozen: one search through all their values costs little more than one
+    through those of a single row, and mostly there is nothing to find.
 
     Its codes: ``ids_look_wrong``, ``ids_not_uuid``, ``duplicate_other_data``, ``empty_header``,
     ``schedule_day_first`` and those of the oddities (``value_midnight`` ...). It holds counts and
@@ -46,6 +53,8 @@ class SheetWatch:
         self._contact = dict(layout.fields)[Field.CONTACT_ID]
         self._schedule = layout.column_of(Field.SCHEDULE)
         self._unnamed = set(layout.unnamed)
+        self._has_formats = bool(layout.formats)
+        self._waiting: list[PlannedRow] = []
         self._sought: Sequence[Oddity] = ODDITIES
         self._found: list[Remark] = []
         self._ids = 0
@@ -64,27 +73,47 @@ class SheetWatch:
 
     def see(self, row: PlannedRow) -> None:
         """Take note of one row."""
-        identifier = row.cells[self._contact].strip()
-        if identifier:
-            self._ids += 1
-            if not has_uuid(identifier):
-                self._see_id(identifier, row.number)
-        if self._unnamed:
-            self._see_unnamed(row)
-        if self._schedule is not None:
-            self._see_schedule(row, self._schedule)
-        if isinstance(row.fate, CallRequest):
-            self._see_values(row.fate)
-        elif isinstance(row.fate, Skip) and row.fate.code == "duplicate_other_data":
-            self._others += 1
-            self._others_example = self._others_example or row.fate.message
+        self._waiting.append(row)
+        if len(self._waiting) == _AT_ONCE:
+            self._look()
 
     def remarks(self) -> tuple[Remark, ...]:
         """What was doubtful in the rows seen so far, the gravest first."""
+        self._look()
         return (*self._id_remarks(), *self._duplicate_remarks(), *self._found)
+
+    def _look(self) -> None:
+        """Look at the rows that wait for it."""
+        rows, self._waiting = self._waiting, []
+        values = self._values(rows)
+        traced = [oddity for oddity in self._sought if oddity.is_in(values)]
+        for row in rows:
+            self._see_id(row.cells[self._contact].strip(), row.number)
+            if self._unnamed:
+                self._see_unnamed(row)
+            if self._schedule is not None:
+                self._see_schedule(row, self._schedule)
+            if isinstance(row.fate, CallRequest):
+                if traced:
+                    self._see_values(row.fate, traced)
+            elif isinstance(row.fate, Skip) and row.fate.code == "duplicate_other_data":
+                self._others += 1
+                self._others_example = self._others_example or row.fate.message
+
+    def _values(self, rows: Iterable[PlannedRow]) -> str:
+        """Whatever *rows* may have spoken, and perhaps more, as ``Oddity.is_in`` takes it."""
+        if self._has_formats:
+            requests = (row.fate for row in rows if isinstance(row.fate, CallRequest))
+            return _lined(value for request in requests for _, value in request.additional_data)
+        return _lined(chain.from_iterable([row.cells for row in rows]))
 
     def _see_id(self, identifier: str, number: int) -> None:
         """Of an id without a UUID: is it an opaque word, or plainly something else?"""
+        if not identifier:
+            return
+        self._ids += 1
+        if has_uuid(identifier):
+            return
         for kind, pattern in _NO_IDS.items():
             if pattern.fullmatch(identifier):
                 self._wrong += 1
@@ -112,10 +141,10 @@ class SheetWatch:
             )
             self._found.append(Remark(code="schedule_day_first", message=message))
 
-    def _see_values(self, request: CallRequest) -> None:
-        joined = "\n".join([value for _, value in request.additional_data])
-        for oddity in self._sought:
-            if oddity.is_in(joined):
+    def _see_values(self, request: CallRequest, traced: Iterable[Oddity]) -> None:
+        values = _lined(value for _, value in request.additional_data)
+        for oddity in traced:
+            if oddity in self._sought and oddity.is_in(values):
                 self._found.append(_remark_on(oddity, request))
                 self._sought = [other for other in self._sought if other is not oddity]
 
@@ -139,6 +168,10 @@ class SheetWatch:
                 f"{self._others}. {self._others_example}"
             )
             yield Remark(code="duplicate_other_data", message=message)
+
+
+def _lined(values: Iterable[str]) -> str:
+    return "\n".join(("", *values, ""))
 
 
 def _remark_on(oddity: Oddity, request: CallRequest) -> Remark:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import reduce
 from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
 
 from dispatcher.config.place import DEFAULT_BASE_URL, checked_base_url
 from dispatcher.errors import UsageProblem
@@ -177,17 +172,13 @@ class BreakerSettings(Section):
         return self
 
 
-class Settings(BaseSettings):
+class Settings(Section):
     """
     Every key of the configuration.
 
     ``Settings()`` is the defaults alone. Nothing is read from the process's environment behind
     the caller's back: the layers are given, see ``load_settings``.
     """
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=False
-    )
 
     api: ApiSettings = ApiSettings()
     defaults: DefaultSettings = DefaultSettings()
@@ -205,11 +196,6 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     ledger: Text = ""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_means_default(cls, values: object) -> object:
-        return _without_empty(values)
-
     @classmethod
     def from_layers(cls, *layers: Layer) -> Settings:
         """
@@ -218,21 +204,17 @@ class Settings(BaseSettings):
         Raises:
             pydantic.ValidationError: a value that is none.
         """
-        return cls(**{_LAYERS: layers})  # type: ignore[arg-type]
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Make a source of each layer."""
-        given = init_settings()
-        layers = given.get(_LAYERS, (given,))
-        return tuple(InitSettingsSource(settings_cls, init_kwargs=dict(layer)) for layer in layers)
+        return cls.model_validate(reduce(_over, layers, _NOTHING_SAID))
 
 
-_LAYERS = "layers"
+_NOTHING_SAID: Layer = {}
+
+
+def _over(strong: Layer, weak: Layer) -> Layer:
+    """Lay *strong* over *weak*; where both hold a section of one name, key by key."""
+    merged = {**weak, **strong}
+    for key in strong.keys() & weak.keys():
+        ours, theirs = strong[key], weak[key]
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            merged[key] = _over(ours, theirs)
+    return merged

@@ -1,0 +1,98 @@
+"""How bodies are kept: exactly, in few bytes, and most of them without compressing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatcher.ledger.packing import Packer, dictionary_of
+from dispatcher.model import CallRequest
+from dispatcher.planning import DelayMode, body_of
+
+NOW = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
+HEADERS = ("contact_id", "Nombre", "Monto")
+AGENT = "5f0c7d0e-2f3b-4b7e-9a43-3a1df4b0a1c2"
+
+
+def request(
+    number: int = 2, *, name: str = "Ana", amount: str = "12,50", agent: str = AGENT
+) -> CallRequest:
+    return CallRequest(
+        key=f"{number:032x}",
+        contact=f"{number + 7:032x}",
+        row=number,
+        contact_id=f"contact-{number}",
+        agent_id=agent,
+        from_number_id="n1",
+        additional_data=(("Nombre", name), ("Monto", amount)) if amount else (("Nombre", name),),
+    )
+
+
+def body(asked: CallRequest) -> bytes:
+    return body_of(asked, campaign="mora", now=NOW, delay=DelayMode.SCHEDULE)
+
+
+FIRST = request()
+DICTIONARY = dictionary_of(HEADERS, FIRST, "mora")
+NAMES = st.text(max_size=300)
+
+
+@given(name=NAMES, amount=NAMES, agent=st.sampled_from([AGENT, "another"]))
+def test_any_body_comes_back(name: str, amount: str, agent: str) -> None:
+    packer = Packer(DICTIONARY)
+    exact = body(request(3, name=name, amount=amount, agent=agent))
+
+    assert packer.unpack(packer.pack_body(exact)) == exact
+
+
+@given(
+    parts=st.lists(st.sampled_from([*DICTIONARY.split(b"\0"), b"\0", b"\xff", b"", b"ana"])),
+    dictionary=st.sampled_from([DICTIONARY, b"", b'{"one":"that has no holes"}', b"\0" * 3]),
+)
+def test_any_bytes_come_back_whatever_the_dictionary(parts: list[bytes], dictionary: bytes) -> None:
+    packer = Packer(dictionary)
+    plain = b"".join(parts)
+
+    assert packer.unpack(packer.pack_body(plain)) == plain
+
+
+def test_a_body_like_the_first_is_kept_as_what_differs() -> None:
+    packer = Packer(DICTIONARY)
+    exact = body(request(31, name="Beto", amount="7"))
+
+    kept = packer.pack_body(exact)
+
+    filling = [b"contact-31", b"Beto", b"7", b"%032x" % 31, b"31"]
+    assert kept[1:].split(b"\0") == [b"", *filling, b""]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pytest.param(request(3, amount=""), id="a-cell-is-empty"),
+        pytest.param(request(3, agent="another"), id="another-agent"),
+        pytest.param(request(3, name="muy " * 100), id="a-long-text"),
+    ],
+)
+def test_any_other_body_is_compressed(other: CallRequest) -> None:
+    packer = Packer(DICTIONARY)
+
+    kept = packer.pack_body(body(other))
+
+    assert kept == packer.pack(body(other))
+    assert len(kept) < len(body(other))
+
+
+def test_what_was_packed_without_a_frame_can_still_be_read() -> None:
+    """A campaign keeps its dictionary, and the older ones have no holes."""
+    packer = Packer(DICTIONARY.replace(b"\0", b""))
+
+    assert packer.unpack(packer.pack_body(body(FIRST))) == body(FIRST)
+
+
+def test_the_dictionary_holds_nothing_of_the_person_it_was_made_with() -> None:
+    for value in (FIRST.contact_id, FIRST.key, "Ana", "12,50"):
+        assert value.encode() not in DICTIONARY

@@ -10,8 +10,8 @@ from itertools import islice
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from dispatcher.ledger.clearing import clear_away
-from dispatcher.ledger.many import run_many
 from dispatcher.ledger.packing import Packer, RowCodec, dictionary_of, fingerprint, kind_of
+from dispatcher.ledger.prepared import Prepared
 from dispatcher.ledger.schema import calls, campaigns, snapshot_rows, snapshots
 from dispatcher.ledger.snapshots import packed_head
 from dispatcher.ledger.storage import BATCH_ROWS, Storage, moment_of, seconds
@@ -37,8 +37,20 @@ _NEW_SNAPSHOT = insert(snapshots).returning(snapshots.c.id)
 _KNOWN_CALLS = select(calls.c.key, calls.c.id).where(
     calls.c.key.in_(bindparam("keys", expanding=True))
 )
-_NEW_CALLS = insert(calls)
-_NEW_ROWS = insert(snapshot_rows)
+_NEW_CALLS = Prepared(insert(calls), ["key", "campaign_id", "snapshot_id", "contact", "state"])
+_NEW_ROWS = Prepared(
+    insert(snapshot_rows),
+    [
+        "snapshot_id",
+        "number",
+        "kind",
+        "call",
+        "request_digest",
+        "carried_id",
+        "schedule_at",
+        "payload",
+    ],
+)
 _COMPLETE = (
     update(snapshots)
     .where(snapshots.c.id == bindparam("snapshot"))
@@ -158,30 +170,25 @@ class _Recording:
             line.key: line for line in lines if line.kind == "request" and line.key not in call_of
         }
         if new:
-            run_many(connection, _NEW_CALLS, [self._call(line) for line in new.values()])
+            _NEW_CALLS.run(connection, [self._call(line) for line in new.values()])
             call_of |= _ids(connection, set(new))
-        run_many(connection, _NEW_ROWS, [self._row(line, call_of.get(line.key)) for line in lines])
+        _NEW_ROWS.run(connection, [self._row(line, call_of.get(line.key)) for line in lines])
 
-    def _call(self, line: _Line) -> dict[str, object]:
-        return {
-            "key": line.key,
-            "campaign_id": self._campaign_id,
-            "snapshot_id": self.snapshot_id,
-            "contact": line.contact,
-            "state": CallState.PENDING.value,
-        }
+    def _call(self, line: _Line) -> tuple[object, ...]:
+        state = CallState.PENDING.value
+        return line.key, self._campaign_id, self.snapshot_id, line.contact, state
 
-    def _row(self, line: _Line, call: int | None) -> dict[str, object]:
-        return {
-            "snapshot_id": self.snapshot_id,
-            "number": line.number,
-            "kind": line.kind,
-            "call": call,
-            "request_digest": line.request_digest,
-            "carried_id": line.carried_id,
-            "schedule_at": line.schedule_at,
-            "payload": line.payload,
-        }
+    def _row(self, line: _Line, call: int | None) -> tuple[object, ...]:
+        return (
+            self.snapshot_id,
+            line.number,
+            line.kind,
+            call,
+            line.request_digest,
+            line.carried_id,
+            line.schedule_at,
+            line.payload,
+        )
 
 
 def _schedule_of(fate: Fate) -> float | None:

@@ -190,7 +190,9 @@ class RowStream:
                 continue
             column += 1
             reference = cell.get("r")
-            if column == MOST_COLUMNS or reference != COLUMN_NAMES[column] + suffix:
+            if column == MOST_COLUMNS or (
+                reference is not None and reference != COLUMN_NAMES[column] + suffix
+            ):
                 column = self._place(reference, column)
             parts = len(cell)
             if not parts:  # styled and empty

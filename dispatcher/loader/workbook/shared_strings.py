@@ -101,8 +101,11 @@ def shared_strings_of(package: Package, part: str) -> SharedStrings:
 
 def text_of(item: Element) -> str:
     """Return the text of a shared or inline string: its runs joined, phonetic ones left out."""
-    if len(item) == 1 and len(item[0]) == 0:  # not formatted, as nearly all are
-        return decoded(item[0].text or "") if local_name(item[0].tag) == "t" else ""
+    if not len(item):
+        return ""
+    only = item[0]
+    if len(item) == 1 and not len(only):  # not formatted, as nearly all are
+        return decoded(only.text or "") if only.tag[-2:] in {"}t", "t"} else ""
     pieces: list[str] = []
     for child in item:
         name = local_name(child.tag)

@@ -6,16 +6,19 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, func, not_, or_, select, true
 
 from dispatcher.ledger.rows import codec_of
 from dispatcher.ledger.schema import attempts, calls, snapshot_rows
-from dispatcher.ledger.standing import CALLED_RECENTLY, IS_LATE
+from dispatcher.ledger.standing import CALLED_RECENTLY
 from dispatcher.ledger.storage import BATCH_ROWS, Storage, seconds
 from dispatcher.ledger.values import DueRules
 from dispatcher.model import CallState, DueCall, Snapshot
 
 NOT_PLACED = "resolved_not_placed"
+
+IS_LATE: ColumnElement[bool] = func.coalesce(snapshot_rows.c.schedule_at <= bindparam("as_of"), 0)
+"""The row has a schedule, and it is past at *as_of*."""
 
 _IN_ORDER = (CallState.PENDING, CallState.FAILED, CallState.REJECTED)
 
@@ -26,7 +29,7 @@ _OF_SNAPSHOT = and_(
     not_(CALLED_RECENTLY),
 )
 _FOUND = (
-    select(calls.c.state, snapshot_rows.c.number, func.coalesce(IS_LATE, false()))
+    select(calls.c.state, snapshot_rows.c.number, IS_LATE)
     .select_from(
         _ROW_AND_CALL.outerjoin(
             attempts,

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, case, false, func, not_, or_, select, true
+from sqlalchemy import and_, bindparam, case, false, not_, or_, select, true
 
+from dispatcher.ledger.due import IS_LATE
 from dispatcher.ledger.schema import attempts, calls, snapshot_rows
 from dispatcher.ledger.snapshots import HAS_OTHERS
-from dispatcher.ledger.standing import IS_LATE, LEFT_ALONE, recent_from
+from dispatcher.ledger.standing import LEFT_ALONE, recent_from
 from dispatcher.ledger.storage import BATCH_ROWS, Storage, seconds
 from dispatcher.model import CallState, Snapshot
 
@@ -39,7 +40,7 @@ _IS_PENDING = case(
             calls.c.state == CallState.PENDING,
             calls.c.code == "",
             snapshot_rows.c.kind == "request",
-            not_(func.coalesce(IS_LATE, false())),
+            not_(IS_LATE),
             not_(LEFT_ALONE),
         ),
         true(),

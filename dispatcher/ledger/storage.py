@@ -122,12 +122,9 @@ def _engine(file: Path, *, writable: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         return connect_to_write(file) if writable else _connect_to_read(file)
 
-    engine = create_engine(
-        "sqlite://",
-        creator=connect,
-        poolclass=QueuePool if writable else NullPool,
-        hide_parameters=True,
-    )
+    # The connection used last is taken first, so that not each of them fills a cache of its own.
+    pool = {"poolclass": QueuePool, "pool_use_lifo": True} if writable else {"poolclass": NullPool}
+    engine = create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
     event.listen(engine, "begin", _begin)
     return engine
 

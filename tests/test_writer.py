@@ -9,6 +9,7 @@ import io
 import os
 import re
 import stat
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
@@ -29,6 +30,7 @@ from dispatcher.writer import (
     Written,
     choose_target,
     default_results_path,
+    make_ready,
     probe_folder,
     target_for,
     write_results,
@@ -562,6 +564,26 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert caught.value.exit_code == 8
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_workbook_needs_is_loaded_beforehand(tmp_path: Path) -> None:
+    look = (
+        "import sys, pathlib; from dispatcher.writer import make_ready, target_for;"
+        "make_ready(target_for(pathlib.Path(sys.argv[1]))); print('openpyxl' in sys.modules)"
+    )
+
+    loaded = [
+        subprocess.run(
+            [sys.executable, "-c", look, tmp_path / name],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for name in ("a.csv", "a.xlsx")
+    ]
+
+    assert loaded == ["False", "True"]
+    make_ready(target_for(tmp_path / "a.xlsx"))
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:

@@ -140,9 +140,7 @@ class _Run:
             target = self._target(ledger, campaign, sheet)
             if left_over := ledger.settle_left_over(campaign.id, at=self.facts.started_at):
                 calls = counted(left_over, "call")
-                say(
-                    f"Now uncertain: {calls} that an earlier run was placing, or about to, when it ended."
-                )
+                say(f"Now uncertain: {calls} that an earlier run had marked when it ended.")
             snapshot = self._snapshot(ledger, campaign, sheet)
         job = Job(
             options=options,

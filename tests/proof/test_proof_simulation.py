@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -254,7 +255,7 @@ def played(world_of: Worlds, seed: object) -> World:
 
 
 def proven(world_of: Worlds, tell: Callable[..., None], seeds: Iterable[int]) -> None:
-    broken = {}
+    broken, began_at = {}, time.process_time()
     for seed in seeds:
         world = played(world_of, seed)
         if world.violations:
@@ -265,6 +266,7 @@ def proven(world_of: Worlds, tell: Callable[..., None], seeds: Iterable[int]) ->
             kills=sum(process.is_dead for process in world.processes),
             calls_placed=len(world.accepted),
         )
+    tell("simulation", cpu_seconds=round(time.process_time() - began_at))
     assert not broken, f"seeds that failed: {broken}"
 
 

@@ -176,7 +176,7 @@ def begun_run(ledger: Ledger, campaign: Campaign) -> int:
 
 
 def noted(ledger: Ledger, target: Target, campaign: Campaign) -> None:
-    ledger.note_results(str(target.path), digest_of(target.path), campaign.name)
+    ledger.results_files.note(str(target.path), digest_of(target.path), campaign.name)
 
 
 def ended(*, stopped: StopWord | None = None) -> RunEnd:

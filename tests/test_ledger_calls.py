@@ -354,7 +354,7 @@ def test_a_late_outcome_completes_its_attempt_and_changes_nothing_else(
     ledger: Ledger, mora: Campaign, state: CallState
 ) -> None:
     commit(ledger, mark(2))
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         ledger.settle_left_over(mora.id, at=NOW)
 
     assert commit(ledger, outcome(2, state, code="late")) == [LATE]
@@ -366,7 +366,7 @@ def test_a_late_outcome_completes_its_attempt_and_changes_nothing_else(
 
 def test_evidence_of_a_placed_call_wins_over_uncertain(ledger: Ledger, mora: Campaign) -> None:
     commit(ledger, mark(2))
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         ledger.settle_left_over(mora.id, at=NOW)
 
     assert commit(ledger, outcome(2, PLACED)) == [LATE]
@@ -565,7 +565,7 @@ def test_only_who_holds_the_campaign_settles_what_was_left_over(
 
     with pytest.raises(StorageFailed, match='"mora" is not held'):
         ledger.settle_left_over(mora.id, at=NOW)
-    with pytest.raises(StorageFailed), ledger.hold("otra"):
+    with pytest.raises(StorageFailed), ledger.holding.hold("otra"):
         ledger.settle_left_over(mora.id, at=NOW)
 
     assert state_of(ledger, 2) is SENDING
@@ -577,7 +577,7 @@ def test_what_was_left_over_is_uncertain_in_this_campaign_only(
     commit(ledger, mark(2), mark(3), mark(4, "otra"), mark(5))
     commit(ledger, outcome(5, REJECTED))
 
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         assert ledger.settle_left_over(mora.id, at=NOW + HOUR) == 2
         assert ledger.settle_left_over(mora.id, at=NOW + HOUR) == 0
 
@@ -593,7 +593,8 @@ from datetime import datetime
 from dispatcher.ledger import open_ledger
 from dispatcher.model import CallState, Mark, Purpose
 at = datetime.fromisoformat(sys.argv[4])
-with open_ledger(sys.argv[1], purpose=Purpose.REAL, create=False) as ledger, ledger.hold("mora"):
+opened = open_ledger(sys.argv[1], purpose=Purpose.REAL, create=False)
+with opened as ledger, ledger.holding.hold("mora"):
     mark = Mark(key=sys.argv[2], contact=sys.argv[3], state=CallState.PENDING, body=b"{}",
                 request_digest="d", at=at, due_at=at)
     assert ledger.commit([mark], repeat_after_hours=20) == [1]
@@ -610,7 +611,7 @@ def test_what_a_killed_process_was_sending_is_found_by_the_next_that_holds_the_c
 
     assert died.returncode == -signal.SIGKILL
     assert state_of(ledger, 2) is SENDING
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         assert ledger.settle_left_over(mora.id, at=NOW) == 1
     assert commit(ledger, mark(2), hours=0) == [MarkRefusal.CHANGED]
 
@@ -789,7 +790,7 @@ def test_an_emergency_file_makes_calls_placed_whatever_they_became(
 ) -> None:
     commit(ledger, *(mark(number) for number in (2, 3, 4)))
     commit(ledger, outcome(4, PLACED))
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         ledger.emergencies.take_in(mora.id, [entry(2)])  # still sending
         ledger.settle_left_over(mora.id, at=NOW)
 
@@ -809,7 +810,7 @@ def test_a_second_id_from_an_emergency_file_is_flagged(ledger: Ledger, mora: Cam
     commit(ledger, mark(2))
     commit(ledger, outcome(2, PLACED))
 
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         ledger.emergencies.take_in(mora.id, [entry(2, call_id="another")])
 
     assert record_of(ledger, 2).call_id == "call-mora-2"
@@ -898,13 +899,13 @@ def test_a_plan_that_fails_reserves_nothing(ledger: Ledger) -> None:
 
 
 def test_the_last_digest_of_a_results_sheet_is_known(ledger: Ledger) -> None:
-    assert ledger.results_file("/a.csv") is None
+    assert ledger.results_files.at("/a.csv") is None
 
-    ledger.note_results("/a.csv", "one", "mora")
-    ledger.note_results("/b.csv", "other", "otra")
-    ledger.note_results("/a.csv", "two", "mora")
+    ledger.results_files.note("/a.csv", "one", "mora")
+    ledger.results_files.note("/b.csv", "other", "otra")
+    ledger.results_files.note("/a.csv", "two", "mora")
 
-    assert ledger.results_file("/a.csv") == WrittenResults(
+    assert ledger.results_files.at("/a.csv") == WrittenResults(
         path="/a.csv", digest="two", campaign="mora"
     )
 

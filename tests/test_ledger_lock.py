@@ -23,7 +23,8 @@ HOLDS = """
 import sys
 from dispatcher.ledger import open_ledger
 from dispatcher.model import Purpose
-with open_ledger(sys.argv[1], purpose=Purpose.REAL, create=True) as ledger, ledger.hold("mora"):
+opened = open_ledger(sys.argv[1], purpose=Purpose.REAL, create=True)
+with opened as ledger, ledger.holding.hold("mora"):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -53,7 +54,7 @@ def test_a_second_process_is_told_who_holds_the_campaign(ledger: Ledger) -> None
     with (
         a_process_that_holds(ledger),
         pytest.raises(CampaignHeld) as caught,
-        ledger.hold("mora"),
+        ledger.holding.hold("mora"),
     ):
         pass
 
@@ -65,37 +66,37 @@ def test_a_second_process_is_told_who_holds_the_campaign(ledger: Ledger) -> None
 
 def test_kill_9_releases_the_lock(ledger: Ledger) -> None:
     with a_process_that_holds(ledger) as process:
-        assert ledger.is_held("mora")
+        assert ledger.holding.is_held("mora")
 
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
 
-        assert not ledger.is_held("mora")
-        with ledger.hold("mora"):
-            assert ledger.is_held("mora")
-    assert not ledger.is_held("mora")
+        assert not ledger.holding.is_held("mora")
+        with ledger.holding.hold("mora"):
+            assert ledger.holding.is_held("mora")
+    assert not ledger.holding.is_held("mora")
 
 
 def test_two_campaigns_of_one_ledger_can_be_held_at_once(ledger: Ledger) -> None:
-    with ledger.hold("a"), ledger.hold("b"):
-        assert ledger.is_held("a")
-        assert ledger.is_held("b")
+    with ledger.holding.hold("a"), ledger.holding.hold("b"):
+        assert ledger.holding.is_held("a")
+        assert ledger.holding.is_held("b")
 
 
 def test_two_openings_in_one_process_exclude_each_other(ledger: Ledger) -> None:
     with open_ledger(ledger.location, purpose=Purpose.REAL, create=False) as other:
-        with ledger.hold("a"), pytest.raises(CampaignHeld), other.hold("a"):
+        with ledger.holding.hold("a"), pytest.raises(CampaignHeld), other.holding.hold("a"):
             pass
 
-        with other.hold("a"):
-            assert ledger.is_held("a")
+        with other.holding.hold("a"):
+            assert ledger.holding.is_held("a")
 
 
 def test_a_fault_under_the_lock_releases_it(ledger: Ledger) -> None:
-    with pytest.raises(ValueError, match="a fault"), ledger.hold("a"):
+    with pytest.raises(ValueError, match="a fault"), ledger.holding.hold("a"):
         raise ValueError("a fault")
 
-    assert not ledger.is_held("a")
+    assert not ledger.holding.is_held("a")
 
 
 def test_asking_creates_nothing(ledger: Ledger) -> None:
@@ -104,7 +105,7 @@ def test_asking_creates_nothing(ledger: Ledger) -> None:
     before = sorted(Path(ledger.location + ".locks").iterdir())
 
     with reader:
-        assert not reader.is_held("never run")
+        assert not reader.holding.is_held("never run")
 
     assert sorted(Path(ledger.location + ".locks").iterdir()) == before
 
@@ -180,7 +181,7 @@ def test_a_user_without_a_name_is_told_by_number(
 
 
 def test_whoever_holds_a_campaign_can_be_asked_to_stop(ledger: Ledger) -> None:
-    with ledger.hold("a"):
+    with ledger.holding.hold("a"):
         assert ledger.holding.asked_by("a") == ""
 
         with open_ledger(ledger.location, purpose=Purpose.REAL, create=False) as other:
@@ -194,10 +195,10 @@ def test_whoever_holds_a_campaign_can_be_asked_to_stop(ledger: Ledger) -> None:
 
 
 def test_what_one_run_was_asked_says_nothing_to_the_next(ledger: Ledger) -> None:
-    with ledger.hold("a"):
+    with ledger.holding.hold("a"):
         ledger.holding.ask("a", at=datetime.now(UTC))
 
-    with ledger.hold("a"):
+    with ledger.holding.hold("a"):
         assert ledger.holding.asked_by("a") == ""
 
 
@@ -207,7 +208,7 @@ def test_a_ledger_that_is_another_file_now_is_no_ledger_to_go_on_with(
     ledger: Ledger, *, is_there: bool
 ) -> None:
     file = Path(ledger.location)
-    with ledger.hold("a"):
+    with ledger.holding.hold("a"):
         file.rename(file.with_name("aside.db"))
         if is_there:
             file.write_bytes(b"")
@@ -217,7 +218,7 @@ def test_a_ledger_that_is_another_file_now_is_no_ledger_to_go_on_with(
 
 
 def test_nobody_is_asked_where_no_run_is_live(ledger: Ledger) -> None:
-    with ledger.hold("a"):
+    with ledger.holding.hold("a"):
         pass
 
     assert ledger.holding.ask("a", at=datetime.now(UTC)) is None

@@ -385,14 +385,14 @@ def test_reading_changes_no_byte_of_the_ledger(tmp_path: Path) -> None:
     with reading(tmp_path / "l.db") as ledger:
         assert [campaign.name for campaign in ledger.campaigns()] == ["c"]
         assert ledger.last_snapshot(1) is None
-        assert not ledger.is_held("c")
+        assert not ledger.holding.is_held("c")
 
     assert (tmp_path / "l.db").read_bytes() == before
 
 
 WRITES: dict[str, Callable[[Ledger], object]] = {
     "claim": lambda ledger: ledger.claim_campaign("new", key_columns=(), base_url="u"),
-    "hold": lambda ledger: ledger.hold("c").__enter__(),
+    "hold": lambda ledger: ledger.holding.hold("c").__enter__(),
     "settle": lambda ledger: ledger.settle_left_over(1, at=NOW),
     "record": lambda ledger: ledger.record(
         1, HEAD, [], digest_of=lambda _: "", remarks=lambda: (), at=NOW
@@ -404,7 +404,7 @@ WRITES: dict[str, Callable[[Ledger], object]] = {
     ),
     "begin_run": lambda ledger: ledger.begin_run(START),
     "end_run": lambda ledger: ledger.end_run(1, RunEnd(stopped=None, message="", finished_at=NOW)),
-    "note_results": lambda ledger: ledger.note_results("/p", "d", "c"),
+    "note_results": lambda ledger: ledger.results_files.note("/p", "d", "c"),
 }
 
 

@@ -330,7 +330,7 @@ def prospect(ledger: Ledger, *, now: datetime = LATER, hours: float = 20) -> Pur
 
 
 def purge(ledger: Ledger, campaign: Campaign) -> None:
-    with ledger.hold(campaign.name):
+    with ledger.holding.hold(campaign.name):
         ledger.purging.purge(campaign, now=LATER, repeat_after_hours=20)
     ledger.purging.compact()
 
@@ -401,7 +401,7 @@ def test_a_second_purge_changes_nothing_but_what_came_since(ledger: Ledger, mora
     purge(ledger, mora)
     first = ledger.last_snapshot(mora.id)
 
-    with ledger.hold("mora"):
+    with ledger.holding.hold("mora"):
         ledger.purging.purge(mora, now=LATER + timedelta(days=1), repeat_after_hours=20)
 
     assert ledger.last_snapshot(mora.id) == first
@@ -450,7 +450,10 @@ def test_open_and_young_campaigns_are_left_out(
     assert set(found.bars) == bars
     assert found.last_active == NOW
     if bars:
-        with ledger.hold("mora"), pytest.raises(UsageProblem, match='campaign "mora" has calls'):
+        with (
+            ledger.holding.hold("mora"),
+            pytest.raises(UsageProblem, match='campaign "mora" has calls'),
+        ):
             ledger.purging.purge(mora, now=now, repeat_after_hours=20)
         assert not prospect(ledger, now=now).is_purged
 
@@ -497,10 +500,10 @@ def test_a_ledger_opened_to_be_read_is_not_rewritten(place: Path) -> None:
 
 
 def test_the_results_sheets_of_a_campaign_are_known(ledger: Ledger) -> None:
-    ledger.note_results("/a.csv", "1", "mora")
-    ledger.note_results("/b.csv", "2", "mora")
-    ledger.note_results("/c.csv", "3", "otra")
+    ledger.results_files.note("/a.csv", "1", "mora")
+    ledger.results_files.note("/b.csv", "2", "mora")
+    ledger.results_files.note("/c.csv", "3", "otra")
 
-    noted = {(one.path, one.digest) for one in ledger.results_files("mora")}
+    noted = {(one.path, one.digest) for one in ledger.results_files.of("mora")}
 
     assert noted == {("/a.csv", "1"), ("/b.csv", "2")}

@@ -240,7 +240,7 @@ class States(RuleBasedStateMachine):
         ledger = self.ledgers[next(self.turns) % 2]
         left_over = [c for c in self.calls if c.campaign == name and c.state is SENDING]
 
-        with ledger.hold(name):
+        with ledger.holding.hold(name):
             settled = ledger.settle_left_over(self.numbers[name], at=self.now)
 
         assert settled == len(left_over)

@@ -193,7 +193,7 @@ def frame(**changes: object) -> PoolSettings:
 def record(tmp_path: Path) -> Iterator[Callable[..., World]]:
     with open_ledger(str(tmp_path / "ledger.db"), purpose=Purpose.REAL, create=True) as ledger:
         campaign = ledger.claim_campaign(CAMPAIGN, key_columns=(), base_url="here")
-        with ledger.hold(CAMPAIGN):
+        with ledger.holding.hold(CAMPAIGN):
 
             def recorded(*requests: CallRequest) -> World:
                 head = SnapshotHead(

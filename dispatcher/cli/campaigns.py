@@ -127,7 +127,7 @@ def rewrite_results(ledger: Ledger, campaign: Campaign, settings: Settings) -> W
         StorageFailed: it cannot be written.
         UsageProblem: there is no recording it could be written from.
     """
-    noted = [(Path(n.path), n.digest) for n in ledger.results_files(campaign.name)]
+    noted = [(Path(n.path), n.digest) for n in ledger.results_files.of(campaign.name)]
     there = [(path, digest) for path, digest in noted if path.is_file()]
     ours = [path for path, digest in there if _holds(path, digest)]
     last = max(ours, key=lambda path: path.stat().st_mtime_ns, default=None)
@@ -202,7 +202,7 @@ def _view(ledger: Ledger, campaign: Campaign, settings: Settings) -> results.Res
     """
     last = ledger.last_run(campaign.id)
     finished = last.end.finished_at if last and last.end else None
-    live = ledger.is_held(campaign.name)
+    live = ledger.holding.is_held(campaign.name)
     return results.ResultsView(
         ledger=ledger,
         campaign=campaign,
@@ -247,7 +247,7 @@ def _shown(ledger: Ledger, campaign: Campaign, settings: Settings) -> _Shown:
         campaign=campaign,
         sheet=sheet,
         standing=standing,
-        is_live=ledger.is_held(campaign.name),
+        is_live=ledger.holding.is_held(campaign.name),
         other_pending=other,
         purged_at=snapshot.purged_at if snapshot else None,
         last=ledger.last_run(campaign.id),

@@ -56,7 +56,7 @@ def purge_ledger(
             _confirm(found, yes=yes)
             _refuse_live(opened)
             for prospect in found.free:
-                with opened.hold(prospect.campaign.name):
+                with opened.holding.hold(prospect.campaign.name):
                     opened.purging.purge(prospect.campaign, now=now, repeat_after_hours=hours)
         else:
             say("Nothing to purge.")
@@ -120,6 +120,6 @@ def _confirm(found: _Sorted, *, yes: bool) -> None:
 def _refuse_live(ledger: Ledger) -> None:
     """Rewriting the file would hold up the recording of calls, also of another campaign."""
     for campaign in ledger.campaigns():
-        if ledger.is_held(campaign.name):
-            with ledger.hold(campaign.name):
+        if ledger.holding.is_held(campaign.name):
+            with ledger.holding.hold(campaign.name):
                 pass

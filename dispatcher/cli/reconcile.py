@@ -71,7 +71,7 @@ def reconcile_campaign(options: ReconcileOptions) -> int:
         key = read_api_key(os.environ).reveal()
         findings: list[Finding] = []
         try:
-            with ledger.hold(campaign.name):
+            with ledger.holding.hold(campaign.name):
                 emergency.take_in(ledger, campaign)
                 ledger.settle_left_over(campaign.id, at=datetime.now(tz=UTC))
                 settle_traced(

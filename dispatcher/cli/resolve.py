@@ -76,7 +76,7 @@ def resolve_call(
         campaign = opened.campaign(name)
         if campaign is None:
             raise unknown_campaign(name, opened)
-        with opened.hold(name):
+        with opened.holding.hold(name):
             emergency.take_in(opened, campaign)
             opened.settle_left_over(campaign.id, at=datetime.now(tz=UTC))
             call = _find(opened, campaign, settlement)

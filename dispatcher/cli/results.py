@@ -193,7 +193,7 @@ def refuse_foreign(
 
 def _is_known(path: Path, ledger: Ledger) -> bool:
     """Tell without reading its rows whether the ledger knows every call id of a sheet."""
-    noted = ledger.results_file(str(path))
+    noted = ledger.results_files.at(str(path))
     campaign = ledger.campaign(noted.campaign) if noted else None
     last = ledger.last_run(campaign.id) if campaign else None
     if noted is None or last is None or last.end is None:
@@ -270,7 +270,7 @@ def note(ledger: Ledger, written: Written, campaign: Campaign) -> None:
         StorageFailed: the ledger cannot be written.
     """
     try:
-        ledger.note_results(str(written.path), written.digest, campaign.name)
+        ledger.results_files.note(str(written.path), written.digest, campaign.name)
     except StorageFailed as fault:
         raise StorageFailed(
             f"the results are in {written.path}, but {fault.message}", hint=fault.hint
@@ -304,7 +304,7 @@ def _write(
 
 def _ours(ledger: Ledger, campaign: Campaign) -> Callable[[Path, str], bool]:
     def is_ours(path: Path, digest: str) -> bool:
-        noted = ledger.results_file(str(path))
+        noted = ledger.results_files.at(str(path))
         if noted is not None and (noted.digest, noted.campaign) == (digest, campaign.name):
             return True
         return _is_rehearsed(path)

@@ -244,7 +244,7 @@ class _Run:
             if known is None:
                 raise unknown_campaign(name, ledger)
         self.facts = replace(self.facts, campaign=name)
-        stack.enter_context(ledger.hold(name))
+        stack.enter_context(ledger.holding.hold(name))
         return ledger.claim_campaign(
             name,
             key_columns=key_columns(settings.key),

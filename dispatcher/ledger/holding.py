@@ -32,7 +32,12 @@ class Holding:
 
     @contextmanager
     def hold(self, campaign: str) -> Iterator[None]:
-        """Hold a campaign's lock while the block runs; see ``Ledger.hold``."""
+        """
+        Hold a campaign's kernel lock while the block runs; however the process ends, it is free.
+
+        Raises:
+            CampaignHeld: Another run holds it; the message says who, where and since when.
+        """
         self._storage.must_be_writable()
         with lock.hold(self._storage.locks, campaign) as holder:
             self._tokens[campaign] = holder.token
@@ -41,6 +46,10 @@ class Holding:
                 yield
             finally:
                 del self._tokens[campaign]
+
+    def is_held(self, campaign: str) -> bool:
+        """Tell whether a live run holds the campaign; takes nothing from it and writes nothing."""
+        return lock.is_held(self._storage.locks, campaign)
 
     def must_hold(self, campaign_id: int) -> None:
         """Raise StorageFailed if this process does not hold the campaign."""

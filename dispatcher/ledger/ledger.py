@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Self
 
@@ -13,7 +12,6 @@ from dispatcher.ledger import (
     due,
     emergency,
     finding,
-    lock,
     outlook,
     plain,
     purging,
@@ -24,6 +22,7 @@ from dispatcher.ledger import (
     snapshots,
     space,
     tracing,
+    written,
 )
 from dispatcher.ledger.holding import Holding
 from dispatcher.ledger.standing import recent_from
@@ -35,7 +34,6 @@ from dispatcher.ledger.values import (
     KnownRun,
     Prospect,
     RecordedOutcome,
-    WrittenResults,
 )
 from dispatcher.model import (
     CallRequest,
@@ -71,6 +69,7 @@ class Ledger:
         holding: The campaigns this process holds, and who asked it to let go.
         emergencies: What emergency files bring back.
         doubts: The calls whose outcome nobody saw.
+        results_files: What was noted of the results sheets that were written.
         purging: Removes personal data.
     """
 
@@ -84,6 +83,7 @@ class Ledger:
         self._packers = committing.Packers()
         self.emergencies = emergency.Emergencies(storage, must_hold=self.holding.must_hold)
         self.doubts = tracing.Doubts(storage)
+        self.results_files = written.ResultsFiles(storage)
         self.purging = purging.Purging(storage, must_hold=self.holding.must_hold)
 
     def __enter__(self) -> Self:
@@ -140,21 +140,6 @@ class Ledger:
     def forget(self, campaign_id: int) -> bool:
         """Remove a campaign that never ran; False, and nothing removed, where one did."""
         return outlook.forget(self._storage, campaign_id)
-
-    # The lock
-
-    def hold(self, campaign_name: str) -> AbstractContextManager[None]:
-        """
-        Hold the campaign's kernel lock; however the process ends, the lock ends with it.
-
-        Raises:
-            CampaignHeld: Another run holds it; the message says who, where and since when.
-        """
-        return self.holding.hold(campaign_name)
-
-    def is_held(self, campaign_name: str) -> bool:
-        """Tell whether a live run holds the campaign; takes nothing from it and writes nothing."""
-        return lock.is_held(self._storage.locks, campaign_name)
 
     def settle_left_over(self, campaign_id: int, *, at: datetime) -> int:
         """
@@ -360,16 +345,3 @@ class Ledger:
     def last_run(self, campaign_id: int) -> KnownRun | None:
         """Return the campaign's last run, or None."""
         return runs.last(self._storage, campaign_id)
-
-    def results_file(self, path: str) -> WrittenResults | None:
-        """Return what was noted of the results sheet at this absolute path, or None."""
-        return runs.results_file(self._storage, path)
-
-    def note_results(self, path: str, digest: str, campaign: str) -> None:
-        """Note that the results sheet of *campaign* was written to *path* with this digest."""
-        written = WrittenResults(path=path, digest=digest, campaign=campaign)
-        runs.note_results(self._storage, written)
-
-    def results_files(self, campaign: str) -> tuple[WrittenResults, ...]:
-        """Return what was noted of all results sheets of a campaign, in no order."""
-        return runs.results_files_of(self._storage, campaign)

@@ -1,4 +1,4 @@
-"""Runs, the results sheets they wrote, and the pace they share."""
+"""Runs, and the pace they share."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from dispatcher.ledger.schema import results_files, runs, slots
+from dispatcher.ledger.schema import runs, slots
 from dispatcher.ledger.storage import Storage, moment_of, seconds
-from dispatcher.ledger.values import KnownRun, WrittenResults
+from dispatcher.ledger.values import KnownRun
 from dispatcher.model import RunEnd, RunStart, StopWord
 
 _NEW = insert(runs).returning(runs.c.id)
@@ -23,14 +23,6 @@ _LAST = (
     .where(runs.c.campaign_id == bindparam("campaign_id"))
     .order_by(runs.c.id.desc())
     .limit(1)
-)
-_RESULTS = select(results_files).where(results_files.c.path == bindparam("at_path"))
-_RESULTS_OF = select(results_files).where(results_files.c.campaign == bindparam("of_campaign"))
-_NEW_RESULTS = insert(results_files)
-_REWRITTEN = (
-    update(results_files)
-    .where(results_files.c.path == bindparam("at_path"))
-    .values(digest=bindparam("new_digest"), campaign=bindparam("of_campaign"))
 )
 _NEXT_FREE = select(slots.c.next_free).where(slots.c.base_url == bindparam("url")).with_for_update()
 _FIRST_SLOTS = insert(slots)
@@ -90,32 +82,6 @@ def _end_of(stopped: str, message: str, finished_at: float | None) -> RunEnd | N
         message=message,
         finished_at=moment_of(finished_at),
     )
-
-
-def results_file(storage: Storage, path: str) -> WrittenResults | None:
-    """Return what was noted of the results sheet at this path, or None."""
-    with storage.reading() as connection:
-        row = connection.execute(_RESULTS, {"at_path": path}).first()
-    return WrittenResults(path=row.path, digest=row.digest, campaign=row.campaign) if row else None
-
-
-def results_files_of(storage: Storage, campaign: str) -> tuple[WrittenResults, ...]:
-    """Return what was noted of all results sheets of a campaign."""
-    with storage.reading() as connection:
-        rows = connection.execute(_RESULTS_OF, {"of_campaign": campaign}).all()
-    return tuple(WrittenResults(path=r.path, digest=r.digest, campaign=r.campaign) for r in rows)
-
-
-def note_results(storage: Storage, written: WrittenResults) -> None:
-    """Note a results sheet, in the place of what was noted of its path before."""
-    new = {
-        "at_path": written.path,
-        "new_digest": written.digest,
-        "of_campaign": written.campaign,
-    }
-    with storage.writing() as connection:
-        if not connection.execute(_REWRITTEN, new).rowcount:
-            connection.execute(_NEW_RESULTS, asdict(written))
 
 
 def reserve(

@@ -70,7 +70,7 @@ def _main() -> None:
     place, campaign, calls = sys.argv[1:]
     with (
         open_ledger(place, purpose=Purpose.REAL, create=False) as ledger,
-        ledger.hold(campaign),
+        ledger.holding.hold(campaign),
     ):
         place_before(ledger, campaign, int(calls))
 

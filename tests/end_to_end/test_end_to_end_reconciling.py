@@ -344,7 +344,7 @@ def test_a_campaign_that_is_held_is_left_alone(world: World, arguments: tuple[st
 
     with (
         open_ledger(str(world.ledger), purpose=Purpose.REAL, create=False) as ledger,
-        ledger.hold("campaign"),
+        ledger.holding.hold("campaign"),
     ):
         ended = world.command(*arguments)
 

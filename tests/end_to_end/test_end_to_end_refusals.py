@@ -455,7 +455,7 @@ def test_a_campaign_that_another_run_holds_is_left_to_it(world: World) -> None:
     before = world.remembered()
 
     ledger = open_ledger(str(world.ledger), purpose=Purpose.REAL, create=False)
-    with ledger, ledger.hold("campaign"):
+    with ledger, ledger.holding.hold("campaign"):
         ended = world.run(sheet)
         settled = world.command(
             "resolve", "campaign", "--row", "2", "--not-placed", "--reason", "so", "--yes"

@@ -413,7 +413,7 @@ class Process:
         snapshot = ledger.last_snapshot(known.id)
         assert snapshot is not None
         hours = self.settings.repeat_after_hours
-        with ledger.hold(self.campaign):
+        with ledger.holding.hold(self.campaign):
             ledger.settle_left_over(known.id, at=world.now())
             due = ledger.due(snapshot, self.rules, repeat_after_hours=hours, as_of=world.now())
             self.pool = Pool(

@@ -86,11 +86,13 @@ class Storm:
         target = known + self.random.randint(0, max(1, most))
         rate = f"{self.random.choice((60, 200, 1000))}/second"
         process = self.run(rate, *self.random.choice(((), ("--no-reconcile",))))
-        while len(self.server.record) < target and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(self.random.random() * 0.05)
-        process.kill()
-        process.communicate()
+        try:
+            while len(self.server.record) < target and process.poll() is None:
+                time.sleep(0.001)
+            time.sleep(self.random.random() * 0.05)
+        finally:
+            process.kill()
+            process.communicate()
 
     def in_doubt(self) -> int:
         """How many calls the dead run left marked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from dispatcher.policy.wording import plain
 # mark (numbers, words, also those JSON does not know) is one scalar.
 _LEXEME = re.compile(r"""\s*("[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s"{}\[\],:]+)""", re.DOTALL)
 _DEPTH = 2  # bare, or under "data"
+_UNESCAPE = json.JSONDecoder(strict=False).decode
 _WHOLE_NUMBER = re.compile(r"\d+", re.ASCII)
 _FIELDS = ("call_id", "contact_id", "created_at")
 _MESSAGES = (("message",), ("message", ""))
@@ -103,10 +105,12 @@ def _lexemes(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _unquoted(lexeme: str) -> str:
-    try:
-        text = str(json.loads(lexeme, strict=False)) if lexeme[0] == '"' else lexeme
-    except ValueError:  # an escape that JSON does not know
-        text = lexeme[1:-1]
+    if lexeme[0] != '"':
+        return lexeme
+    text = lexeme[1:-1]
+    if "\\" in text:
+        with contextlib.suppress(ValueError):  # an escape that JSON does not know
+            text = str(_UNESCAPE(lexeme))
     if text.isascii():
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

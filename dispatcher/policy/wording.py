@@ -22,7 +22,9 @@ def plain(text: str, *, limit: int) -> str:
         text: Any text.
         limit: Longest result in characters; a longer one ends in ``...``.
     """
-    shown = _HIDDEN.sub(_escape, text[: limit + 1])
+    shown = text[: limit + 1]
+    if not (shown.isascii() and shown.isprintable()):
+        shown = _HIDDEN.sub(_escape, shown)
     return shown if len(shown) <= limit else shown[: max(0, limit - 3)] + "..."
 
 

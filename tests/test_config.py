@@ -208,6 +208,8 @@ def test_the_environment_of_the_process_is_not_read(monkeypatch: pytest.MonkeyPa
         pytest.param("pace: {workers: 0}\n", "must be 1 or more", id="no workers"),
         pytest.param("pace: {workers: 1001}\n", "must be 1000 or less", id="many workers"),
         pytest.param("pace: {workers: 8.5}\n", "must be a whole number", id="half a worker"),
+        pytest.param("pace: {workers: many}\n", "must be a whole number", id="many"),
+        pytest.param("pace: {workers: no}\n", "must be a whole number", id="no workers at all"),
         pytest.param("pace: {workers: yes}\n", "must be a whole number", id="yes workers"),
         pytest.param("pace: {workers: '8'}\n", "must be a whole number", id="text for number"),
         pytest.param("pace: {rate: fast}\n", "is no rate", id="rate"),

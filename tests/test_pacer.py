@@ -10,7 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.errors import UsageProblem
-from dispatcher.pacer import Rate, StartWindow, Tempo, lease, parse_rate
+from dispatcher.pacer import (
+    Allowance,
+    CallTime,
+    Gate,
+    Permits,
+    Rate,
+    Tempo,
+    lease,
+    parse_rate,
+    strict_cost,
+    workers_needed,
+)
 
 RATES = st.builds(
     Rate,
@@ -109,7 +120,7 @@ def test_a_lease_of_nothing_cannot_be_asked_for() -> None:
 
 
 @settings(deadline=None)
-@given(rate=RATES, wishes=st.lists(st.tuples(st.floats(0, 100), st.integers(1, 9)), max_size=30))
+@given(rate=RATES, wishes=st.lists(st.tuples(st.floats(0, 100), st.integers(1, 3)), max_size=30))
 def test_slots_of_any_takers_are_spaced_and_never_in_the_past(
     rate: Rate, wishes: list[tuple[float, int]]
 ) -> None:
@@ -127,19 +138,15 @@ def test_slots_of_any_takers_are_spaced_and_never_in_the_past(
 
 
 @settings(deadline=None)
-@given(rate=RATES, delays=st.lists(st.floats(0, 5000), max_size=80))
-def test_no_window_exceeds_the_rate(rate: Rate, delays: list[float]) -> None:
-    """However late or bursty the demand, no unit holds more than *count* starts."""
-    window = StartWindow(rate)
-    now, next_free = 0.0, 0.0
+@given(rate=RATES, delays=st.lists(st.floats(0, 2), max_size=80))
+def test_a_gate_keeps_every_window_though_starts_come_late(rate: Rate, delays: list[float]) -> None:
+    """However late each start comes after its slot, no unit holds more than *count*."""
+    gate, now = Gate(rate), 0.0
     starts: list[float] = []
-    for delay in delays:
-        taken = lease(rate, next_free=next_free, now=now, count=1)
-        next_free = taken.next_free
-        wished = max(now, taken.slots[0] + delay * rate.unit_seconds / 5000)
-        now = window.earliest(wished)
-        assert now >= wished
-        window.started(now)
+    for number, delay in enumerate(delays):
+        slot = number * rate.spacing_seconds
+        now = gate.earliest(max(now, slot + delay * rate.spacing_seconds))
+        gate.started(now)
         starts.append(now)
 
     count = int(rate.count)
@@ -147,21 +154,116 @@ def test_no_window_exceeds_the_rate(rate: Rate, delays: list[float]) -> None:
         assert last - first >= rate.unit_seconds
 
 
-def test_a_window_is_open_until_it_is_full() -> None:
-    window = StartWindow(Rate(count=2, unit_seconds=10))
-    window.started(0)
-    assert window.earliest(1) == 1
-    window.started(1)
+def test_a_gate_lets_through_what_comes_in_time_and_a_little_late() -> None:
+    rate = Rate(count=100, unit_seconds=1)
+    gate = Gate(rate)
 
-    assert window.earliest(2) == pytest.approx(10.02)
-    assert window.earliest(30) == 30
+    gate.started(10 + rate.harmless_seconds)
+
+    on_time = 10 + rate.spacing_seconds
+    assert gate.earliest(on_time) == on_time
+    assert gate.earliest(10) == pytest.approx(on_time)
 
 
-def test_a_window_without_a_rate_is_always_open() -> None:
-    window = StartWindow(None)
-    window.started(1)
+def test_a_gate_without_a_rate_is_always_open() -> None:
+    gate = Gate(None)
+    gate.started(1)
 
-    assert window.earliest(1) == 1
+    assert gate.earliest(1) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "unit", "harmless", "tolerance"),
+    [
+        (500, 1, 0.005, 0.005),
+        (10, 1, 0.005, 1 / 19.8),
+        (120, 60, 0.3, 0.3),
+        (6, 60, 0.3, 1),
+        (1, 3600, 1, 1),
+    ],
+    ids=["500/s", "10/s", "120/min", "6/min", "1/h"],
+)
+def test_a_slot_may_be_used_late_by_no_more_than_makes_no_burst(
+    count: float, unit: float, harmless: float, tolerance: float
+) -> None:
+    rate = Rate(count=count, unit_seconds=unit)
+
+    assert rate.harmless_seconds == pytest.approx(harmless)
+    assert rate.tolerance_seconds == pytest.approx(tolerance)
+
+
+def test_a_schedule_moves_back_by_what_a_start_came_late() -> None:
+    rate = Rate(count=10, unit_seconds=1)
+
+    assert lease(rate, next_free=7, now=5, count=1, behind=0.03).slots == (7.03,)
+
+
+def test_a_permit_is_free_again_a_unit_after_its_request_ended() -> None:
+    permits = Permits(Rate(count=2, unit_seconds=1))
+    permits.take()
+    assert permits.free_from(10) == 10
+    permits.take()
+    assert permits.free_from(10) == pytest.approx(11.002)  # at the earliest
+
+    permits.ended(10.5)
+    assert permits.free_from(10.5) == pytest.approx(11.502)
+    assert permits.free_from(12) == 12
+    permits.take()
+    permits.give_back()
+    assert permits.free_from(12) == 12
+
+
+@given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 3), st.floats(0, 1)), max_size=60))
+def test_with_permits_the_server_sees_no_more_than_the_count_wherever_a_request_arrives(
+    calls: list[tuple[float, float, float]],
+) -> None:
+    rate = Rate(count=3, unit_seconds=1)
+    permits = Permits(rate)
+    now = 0.0
+    out: list[float] = []
+    arrivals: list[float] = []
+    for pause, latency, way in calls:
+        now += pause
+        while True:
+            for end in sorted(out):
+                if end <= now:
+                    out.remove(end)
+                    permits.ended(end)
+            free = permits.free_from(now)
+            if free <= now:
+                break
+            now = min([free, *(end for end in out if end > now)])
+        permits.take()
+        out.append(now + latency)
+        arrivals.append(now + way * latency)
+
+    arrivals.sort()
+    assert all(last - first >= 1 for first, last in zip(arrivals, arrivals[3:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds", "workers"),
+    [
+        (Rate(count=100, unit_seconds=60), 0, 2),
+        (Rate(count=100, unit_seconds=60), 2, 8),
+        (Rate(count=500, unit_seconds=1), 0.1, 101),
+        (Rate(count=2000, unit_seconds=1), 2, 256),
+        (None, 2, 32),
+    ],
+)
+def test_as_many_workers_as_the_pace_needs(rate: Rate | None, seconds: float, workers: int) -> None:
+    assert workers_needed(rate, seconds=seconds) == workers
+
+
+def test_what_calls_take_is_that_of_the_last_ones() -> None:
+    time = CallTime()
+    time.took(2)
+    assert time.seconds == 2
+
+    for _ in range(100):
+        time.took(1)
+
+    assert time.seconds == pytest.approx(1, abs=0.01)
 
 
 def test_a_429_halves_the_tempo_down_to_a_twentieth() -> None:
@@ -190,3 +292,66 @@ def test_a_lowered_tempo_spaces_the_slots_wider() -> None:
     rate = Rate(count=10, unit_seconds=1)
 
     assert rate.scaled(0.5).spacing_seconds == pytest.approx(2 * rate.spacing_seconds)
+
+
+def test_a_share_that_the_api_leaves_lowers_the_tempo_but_never_to_nothing() -> None:
+    tempo = Tempo()
+
+    assert (tempo.at_most(math.inf), tempo.at_most(0.4), tempo.at_most(0.0)) == (1, 0.4, 0.05)
+
+
+def test_a_strict_pace_costs_what_answers_take_of_a_unit_and_their_time() -> None:
+    assert strict_cost(Rate(count=10, unit_seconds=1), seconds=1) == 0.5
+    assert strict_cost(Rate(count=100, unit_seconds=60), seconds=1) == pytest.approx(1 / 61)
+
+
+def _answered(allowance: Allowance, remaining: int, seconds: float, now: float) -> float:
+    allowance.started += 1
+    return allowance.learn(remaining=remaining, seconds=seconds, number=allowance.started, now=now)
+
+
+def test_what_remains_is_spread_over_the_time_until_there_is_more() -> None:
+    allowance = Allowance()
+    assert allowance.per_second(100) == math.inf
+
+    assert _answered(allowance, 30, 60, 100) == 0
+
+    assert allowance.per_second(100) == 0.5
+    assert allowance.per_second(165) == math.inf, "by then it was renewed"
+
+
+def test_what_others_use_is_left_to_them() -> None:
+    allowance = Allowance()
+    _answered(allowance, 120, 60, 0)
+
+    _answered(allowance, 99, 40, 20)  # of 21 that are missing 20 are theirs
+
+    theirs = 20 / 30  # a second, as 10 s without them come before
+    assert allowance.per_second(20) == pytest.approx((99 - 2 - theirs * 40) / 40)
+
+
+def test_shortly_before_the_end_of_a_window_the_last_word_stands() -> None:
+    allowance = Allowance()
+    _answered(allowance, 60, 60, 0)
+
+    _answered(allowance, 59, 1, 59)
+
+    assert allowance.per_second(59) == 1
+
+
+def test_nothing_starts_once_only_what_others_need_is_left() -> None:
+    allowance = Allowance()
+    _answered(allowance, 120, 60, 0)
+
+    assert _answered(allowance, 2, 7, 53) == 7
+    assert _answered(allowance, 119, 59, 61) == 0, "a new window"
+
+
+def test_requests_under_way_are_not_counted_by_what_was_said_before_they_arrived() -> None:
+    allowance = Allowance()
+    _answered(allowance, 120, 60, 0)
+    allowance.started = 81
+
+    allowance.learn(remaining=50, seconds=40, number=71, now=20)
+
+    assert allowance.per_second(20) == (50 - 10) / 40

@@ -688,10 +688,14 @@ def test_a_schedule_that_passes_during_the_run_fails_unsent(record: Record) -> N
     at = NOW + timedelta(minutes=1)
     schedule = Schedule(local="2026-06-15 12:01:00", timezone="UTC", at=at)
     world = record(request_for(2), request_for(3, schedule=schedule))
-    moments = iter([NOW, NOW, NOW, NOW])
-    clock = Clock(now=lambda: next(moments, NOW + timedelta(hours=1)))
+    moments = [NOW]
 
-    done, api = run(lambda api: world.pool(api, frame(workers=1), clock=clock))
+    async def take_an_hour(contact: str, times: int) -> tuple[int, object]:
+        moments.append(NOW + timedelta(hours=1))
+        return await place(contact, times)
+
+    clock = Clock(now=lambda: moments[-1])
+    done, api = run(lambda api: world.pool(api, frame(workers=1), clock=clock), take_an_hour)
 
     assert done.counts == {CallStatus.PLACED: 1, CallStatus.FAILED: 1}
     assert api.asked.total() == 1
@@ -781,7 +785,10 @@ def test_two_runs_on_one_ledger_never_share_a_slot(record: Record) -> None:
     rate = Rate(count=200.0, unit_seconds=1.0)
 
     async def take(slots: Slots, count: int) -> list[float]:
-        return [await slots.next() for _ in range(count)]
+        return [await slots.next(always) or 0.0 for _ in range(count)]
+
+    async def always(_moment: float) -> bool:
+        return True
 
     async def main() -> list[float]:
         with (
@@ -805,13 +812,15 @@ def test_two_runs_on_one_ledger_never_share_a_slot(record: Record) -> None:
 def starts(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When calls started, by the clock that paces them."""
     noted: list[float] = []
-    note = Slots.started
+    begins = Slots.begins
 
-    def started(slots: Slots, now: float) -> None:
-        noted.append(now)
-        note(slots, now)
+    def begun(slots: Slots, slot: float) -> bool:
+        did = begins(slots, slot)
+        if did:
+            noted.append(slots._clock.monotonic())
+        return did
 
-    monkeypatch.setattr(Slots, "started", started)
+    monkeypatch.setattr(Slots, "begins", begun)
     return noted
 
 

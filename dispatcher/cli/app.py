@@ -123,7 +123,7 @@ def run(
     ledger: opt.Ledger = "",
     ledger_on_network: opt.LedgerOnNetwork = False,
     rate: opt.Rate = "",
-    workers: opt.Workers = 0,
+    workers: opt.Workers = "",
     agent_id: opt.AgentId = "",
     from_number_id: opt.FromNumberId = "",
     limit: opt.Limit = 0,

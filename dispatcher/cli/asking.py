@@ -13,7 +13,7 @@ from dispatcher.config import DEFAULT_BASE_URL
 from dispatcher.errors import Declined, UsageProblem
 from dispatcher.ledger import Ledger
 from dispatcher.model import CallRequest, CallStatus, Campaign, Purpose, Snapshot
-from dispatcher.pacer import parse_rate
+from dispatcher.pacer import parse_rate, strict_cost
 from dispatcher.planning import body_of, past_schedule
 
 _SECONDS_AN_HOUR = 3600
@@ -173,10 +173,15 @@ def _stop_at(job: Job) -> datetime | None:
 
 
 def _pace(job: Job, count: int) -> str:
-    rate = parse_rate(job.settings.pace.rate)
+    pace = job.settings.pace
+    rate = parse_rate(pace.rate)
     if rate is None:
-        return f"as fast as {job.settings.pace.workers} workers can."
-    return f"at {job.settings.pace.rate}: about {_duration(count * rate.spacing_seconds)}."
+        return f"as fast as {pace.workers or 'the usual'} workers can."
+    takes = f"at {pace.rate}: about {_duration(count * rate.spacing_seconds)}"
+    if not pace.strict:
+        return f"{takes}."
+    cost = strict_cost(rate, seconds=1)
+    return f"{takes}, and more as answers take (pace.strict: one second each costs {cost:.0%})."
 
 
 def _duration(seconds: float) -> str:

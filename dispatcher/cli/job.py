@@ -147,6 +147,7 @@ class Job:
                 base_url=self.api.known_as,
                 workers=settings.pace.workers,
                 rate=parse_rate(settings.pace.rate),
+                strict=settings.pace.strict,
                 delay=self.delay,
                 repeat_after_hours=settings.repeat_after_hours,
                 conduct=conduct_rules(settings),

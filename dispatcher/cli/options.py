@@ -60,7 +60,7 @@ class RunOptions:
         ledger: Place of the ledger, or "".
         ledger_on_network: It may lie on a network file system.
         rate: As typed, or "".
-        workers: 0 for the configured number.
+        workers: As typed, "" or "0" for the configured number.
         agent_id: Default agent, or "".
         from_number_id: Default number, or "".
         limit: Most calls to start, 0 for all.
@@ -83,7 +83,7 @@ class RunOptions:
     ledger: str = ""
     ledger_on_network: bool = False
     rate: str = ""
-    workers: int = 0
+    workers: str = ""
     agent_id: str = ""
     from_number_id: str = ""
     limit: int = 0
@@ -185,7 +185,13 @@ Rate = Annotated[
     typer.Option("--rate", help="E.g. 100/minute, 5/second, unlimited.", rich_help_panel=_PACE),
 ]
 Workers = Annotated[
-    int, typer.Option("--workers", min=0, help="Concurrent senders.", rich_help_panel=_PACE)
+    str,
+    typer.Option(
+        "--workers",
+        metavar="N|auto",
+        help="Concurrent senders; auto: as many as the pace needs.",
+        rich_help_panel=_PACE,
+    ),
 ]
 AgentId = Annotated[
     str, typer.Option("--agent-id", help="Agent for rows without one.", rich_help_panel=_CALLS)

@@ -44,7 +44,7 @@ def overlay(
     settings: Settings,
     *,
     rate: str = "",
-    workers: int = 0,
+    workers: int | str = 0,
     agent_id: str = "",
     from_number_id: str = "",
     ledger: str = "",
@@ -57,7 +57,7 @@ def overlay(
     Args:
         settings: What file and environment say.
         rate: As for ``pace.rate``.
-        workers: As for ``pace.workers``.
+        workers: As for ``pace.workers``, also as text.
         agent_id: As for ``defaults.agent_id``.
         from_number_id: As for ``defaults.from_number_id``.
         ledger: As for ``ledger``.
@@ -69,7 +69,7 @@ def overlay(
     """
     options: dict[KeyPath, tuple[str, object]] = {
         ("pace", "rate"): ("--rate", rate),
-        ("pace", "workers"): ("--workers", workers),
+        ("pace", "workers"): ("--workers", _number_or_text(workers)),
         ("defaults", "agent_id"): ("--agent-id", agent_id),
         ("defaults", "from_number_id"): ("--from-number-id", from_number_id),
         ("ledger",): ("--ledger", ledger),
@@ -80,6 +80,10 @@ def overlay(
     layer = _nested({path: value for path, (_, value) in given.items()})
     below = settings.model_dump() | {"columns": dict(settings.columns)}
     return _settings(layer, below, file=None, named={p: name for p, (name, _) in given.items()})
+
+
+def _number_or_text(said: int | str) -> int | str:
+    return int(said) if isinstance(said, str) and said.isdecimal() else said
 
 
 def plan_settings(

@@ -8,7 +8,15 @@ from functools import reduce
 from string import Formatter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
 from dispatcher.config.place import DEFAULT_BASE_URL, checked_base_url
 from dispatcher.errors import UsageProblem
@@ -82,6 +90,18 @@ def _all_as_none(include: object) -> object:
     return None if include == "all" else _tuple_of(include)
 
 
+def _auto_as_0(workers: object) -> object:
+    if workers == "auto":
+        return 0
+    if workers == 0 and workers is not False:
+        raise ValueError("must be 1 or more, or auto")
+    return workers
+
+
+def _0_as_auto(workers: int) -> int | str:
+    return workers or "auto"
+
+
 Text = Annotated[str, AfterValidator(str.strip)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple_of)]
 Seconds = Annotated[float, Field(gt=0, le=_DAY_SECONDS)]
@@ -129,10 +149,13 @@ class AdditionalDataSettings(Section):
 
 
 class PaceSettings(Section):
-    """How fast calls are placed, and by how many workers."""
+    """How fast calls are placed, and by how many workers; 0 workers is ``auto``."""
 
     rate: Annotated[Text, AfterValidator(_checked_rate)] = "100/minute"
-    workers: Annotated[int, Field(ge=1, le=1000)] = 8
+    workers: Annotated[
+        int, Field(ge=0, le=1000), BeforeValidator(_auto_as_0), PlainSerializer(_0_as_auto)
+    ] = 8
+    strict: bool = False
 
 
 class RetrySettings(Section):

@@ -19,7 +19,12 @@ from dispatcher.policy.tracing import (
     trace,
 )
 from dispatcher.policy.verdict import STOPPING_CODES, judge
-from dispatcher.policy.waits import backoff_seconds, retry_after_seconds, used_up_seconds
+from dispatcher.policy.waits import (
+    backoff_seconds,
+    left_of_limit,
+    retry_after_seconds,
+    used_up_seconds,
+)
 from dispatcher.policy.wording import one_line, plain
 
 __all__ = [
@@ -41,6 +46,7 @@ __all__ = [
     "backoff_seconds",
     "days_to_look_at",
     "judge",
+    "left_of_limit",
     "one_line",
     "plain",
     "read_answer",

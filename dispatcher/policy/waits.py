@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _SECONDS = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _MOMENT = re.compile(r"\d{1,15}(?:\.\d{1,9})?", re.ASCII)
 _LONGEST_SECONDS = 10 * 365 * 86_400.0
 _LONGEST_WINDOW_SECONDS = 120.0
@@ -51,8 +52,37 @@ def used_up_seconds(*, remaining: str, reset: str, now: datetime) -> float | Non
     Returns:
         Seconds to wait, up to two minutes; None when calls remain or the values make no sense.
     """
-    left, at = remaining.strip(), reset.strip()
-    if not (_SECONDS.fullmatch(left) and float(left) == 0 and _MOMENT.fullmatch(at)):
+    left = remaining.strip()
+    if not (_SECONDS.fullmatch(left) and float(left) == 0):
+        return None
+    return _seconds_to(reset, now)
+
+
+def left_of_limit(
+    *, limit: str, remaining: str, reset: str, now: datetime
+) -> tuple[int, float] | None:
+    """
+    Read what is left of the API's own limit, by ``X-RateLimit-Limit``, ``-Remaining``, ``-Reset``.
+
+    Args:
+        limit: Header value, or "".
+        remaining: Header value, or "".
+        reset: Header value, or "".
+        now: Aware wall time.
+
+    Returns:
+        Requests left and the seconds, up to two minutes, until there are more; None when the
+        values make no sense or are about a longer time.
+    """
+    most, left = limit.strip(), remaining.strip()
+    if not (_COUNT.fullmatch(most) and _COUNT.fullmatch(left) and int(left) <= int(most)):
+        return None
+    seconds = _seconds_to(reset, now)
+    return None if seconds is None else (int(left), seconds)
+
+
+def _seconds_to(reset: str, now: datetime) -> float | None:
+    if not _MOMENT.fullmatch(at := reset.strip()):
         return None
     seconds = float(at)
     if seconds >= _EARLIEST_EPOCH_MS:

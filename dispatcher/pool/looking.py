@@ -66,6 +66,7 @@ class Looker:
         for attempt in range(1, _TRIES):
             await self._turn(budget)
             answer = await self._client.look(path, query)
+            self._slots.ended()
             wait = self._wait_after(answer, attempt)
             if wait is None:
                 return answer
@@ -75,12 +76,18 @@ class Looker:
 
     async def _turn(self, budget: _Purse | None) -> None:
         while True:
-            slot = await self._slots.next()
-            await self._sleep(max(0.0, slot - self._clock.monotonic()))
+            slot = await self._slots.next(self._wait_until) or 0.0  # who only reads never gives up
+            await self._wait_until(slot)
             if budget is None or (free_at := await budget.take()) is None:
                 break
-            await self._sleep(max(0.0, free_at - self._clock.monotonic()))
-        self._slots.started(self._clock.monotonic())
+            self._slots.give_back(slot)
+            await self._wait_until(free_at)
+        while not self._slots.begins(slot):
+            await self._wait_until(self._slots.earliest(slot))
+
+    async def _wait_until(self, moment: float) -> bool:
+        await self._sleep(max(0.0, moment - self._clock.monotonic()))
+        return True
 
     def _wait_after(self, answer: Reply | NoReply, attempt: int) -> float | None:
         """Return how long to wait before asking again, or None: this is the answer."""

@@ -42,8 +42,9 @@ class PoolSettings:
     Attributes:
         campaign: Normalised campaign name, sent as metadata.
         base_url: The API; live runs on one ledger against the same one share the rate.
-        workers: Concurrent senders, from 1.
+        workers: Concurrent senders, 0 for as many as the pace needs.
         rate: Most starts in a unit of time, None for unlimited.
+        strict: A slot is free again only a unit after its request ended.
         delay: How a delay in the sheet is sent.
         repeat_after_hours: A contact is not called twice within this time, 0 for off.
         conduct: When to hold and when to stop.
@@ -59,6 +60,7 @@ class PoolSettings:
     delay: DelayMode
     repeat_after_hours: float
     conduct: ConductRules
+    strict: bool = False
     limit: int = 0
     stop_at: datetime | None = None
     max_seconds: float = 0.0

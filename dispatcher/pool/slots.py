@@ -3,66 +3,149 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Awaitable, Callable
+from heapq import heappop, heappush
 
-from dispatcher.pacer import Rate, StartWindow, Tempo, lease
+from dispatcher.pacer import Allowance, Gate, Permits, Rate, Tempo, lease
 from dispatcher.pool.recorder import Plan, Recorder
 from dispatcher.pool.settings import Clock
 
+MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
+LATE_SECONDS = 1.0  # no marked call begins so long after its slot
 _LEASE_SECONDS = 0.25
+_LONGEST_WAY_SECONDS = 1.0
+
+Clear = Callable[[float], Awaitable[bool]]
+"""Waits for a moment (monotonic seconds); False when what waits for it must give up."""
 
 
 class Slots:
     """
-    Hands out absolute starting times.
+    Hands out absolute starting times, to whoever has waited longest.
 
     Slots are leased from the ledger's row for the base URL, a quarter of a second's worth at a
-    time, so that two live runs never use one twice. A slot that passed unused is lost: what is
-    late is not caught up in a burst. ``window`` repeats the promise for the starts as they truly
-    happen.
+    time, so that two live runs never use one twice, and handed out shortly before their time. A
+    slot that passed unused is lost: what is late is not caught up in a burst.
+
+    Args:
+        recorder: Leases from the ledger.
+        rate: The pace, or None for no limit.
+        base_url: Whose pace.
+        workers: How many may want a slot, so that few workers do not lease what others could use.
+        clock: Time.
+        strict: Free a slot only a unit after its request ended.
     """
 
     def __init__(
-        self, recorder: Recorder, *, rate: Rate | None, base_url: str, workers: int, clock: Clock
+        self,
+        recorder: Recorder,
+        *,
+        rate: Rate | None,
+        base_url: str,
+        workers: int,
+        clock: Clock,
+        strict: bool = False,
     ) -> None:
         self._recorder = recorder
         self._rate = rate
         self._base_url = base_url
+        self.workers = workers
         self._clock = clock
-        self._free: deque[float] = deque()
-        self._leasing = asyncio.Lock()
-        self._window = StartWindow(rate)
-        self._most = 1 if rate is None else _lease_size(rate, workers)
+        self._free: list[float] = []  # a heap
+        self._in_turn = asyncio.Lock()
+        self._coming: asyncio.Task[None] | None = None
+        self._next_free = 0.0
+        self._leased_at = 0.0
+        self._way_seconds = 0.0
+        self._behind = 0.0
+        self._gate = Gate(rate)
+        self._permits = Permits(rate) if rate and strict else None
+        self._allowance = Allowance()
         self._tempo = Tempo()
         self._tempo_at = clock.monotonic()
 
-    async def next(self) -> float:
-        """Return the next free slot, monotonic seconds, at once if there is no rate."""
+    async def next(self, clear: Clear) -> float | None:
+        """
+        Wait until shortly before the next free slot; at once if there is no rate.
+
+        Returns:
+            The slot, monotonic seconds, or None as soon as *clear* says so.
+        """
         if self._rate is None:
             return self._clock.monotonic()
-        async with self._leasing:
-            while True:
-                now = self._clock.monotonic()
-                while self._free and self._free[0] < now:
-                    self._free.popleft()
-                if self._free:
-                    return self._free.popleft()
-                self._free.extend(await self._lease(self._rate))
-                if self._free:  # even if the commit took longer than the first slot was away
-                    return self._free.popleft()
+        async with self._in_turn:  # first come, first served
+            while await clear(self._next_moment(self._rate)):
+                if self._first_free(self._rate) is None:
+                    await self._refill(self._rate)
+                elif self._next_moment(self._rate) <= self._clock.monotonic():
+                    if self._permits:
+                        self._permits.take()
+                    return heappop(self._free)
+        return None
+
+    async def another(self) -> float | None:
+        """
+        Exchange a slot that has passed, for a call that is marked.
+
+        Returns:
+            The next free slot, monotonic seconds, or None where none is near.
+        """
+        if self._rate is None:
+            return None
+        if self._first_free(self._rate) is None:
+            await self._refill(self._rate)
+        found = self._first_free(self._rate)
+        if found is None or found > self._clock.monotonic() + MARK_AHEAD_SECONDS:
+            return None
+        return heappop(self._free)
+
+    def has_passed(self, moment: float) -> bool:
+        """Tell whether a start that was due at *moment* must not be made up for any more."""
+        tolerance = self._rate.tolerance_seconds if self._rate else LATE_SECONDS
+        return self._clock.monotonic() - moment > tolerance
 
     def give_back(self, slot: float) -> None:
         """Return a slot whose call turned out not to be sent."""
         if self._rate is not None:
-            self._free.appendleft(slot)
+            heappush(self._free, slot)
+        if self._permits:
+            self._permits.give_back()
 
-    def earliest(self, now: float) -> float:
-        """Return the moment from which one more start keeps every window within the rate."""
-        return self._window.earliest(now)
+    def earliest(self, slot: float) -> float:
+        """Return from when on the start meant for *slot* keeps every window within the rate."""
+        return self._gate.earliest(slot)
 
-    def started(self, now: float) -> None:
-        """Note a start as it happened."""
-        self._window.started(now)
+    def begins(self, slot: float) -> bool:
+        """Note that a request starts now, or return False where that would be too soon."""
+        now = self._clock.monotonic()
+        due = self.earliest(slot)
+        if due > now:
+            return False
+        if self._rate is not None:
+            self._behind = max(self._behind, now - due - self._rate.harmless_seconds)
+        self._gate.started(now)
+        self._allowance.started += 1
+        return True
+
+    def ended(self) -> None:
+        """Note the end of a request that started."""
+        if self._permits:
+            self._permits.ended(self._clock.monotonic())
+
+    @property
+    def started(self) -> int:
+        """Requests that have started; the number of the last one."""
+        return self._allowance.started
+
+    def learn(self, *, remaining: int, seconds: float, number: int) -> float:
+        """
+        Take in what the answer to request *number* said of the API's own limit.
+
+        Returns:
+            Seconds for which nothing should start, 0 for none.
+        """
+        now = self._clock.monotonic()
+        return self._allowance.learn(remaining=remaining, seconds=seconds, number=number, now=now)
 
     def slow(self) -> None:
         """Lower the pace after a 429; it is regained little by little."""
@@ -73,19 +156,74 @@ class Slots:
         """Reserve from another budget that all who use this ledger and base URL share."""
         return await self._recorder.lease(f"{self._base_url} {purse}", plan)
 
-    async def _lease(self, rate: Rate) -> tuple[float, ...]:
+    async def close(self) -> None:
+        """Give back what is leased and was not used, where nobody has leased since."""
+        self._drop_before(self._clock.monotonic())
+        if self._free:
+            ours, first = self._next_free, self._free[0]
+            self._free.clear()
+
+            def plan(next_free: float) -> tuple[tuple[float, ...], float]:
+                return (), first if next_free == ours else next_free
+
+            await self._recorder.lease(self._base_url, plan)
+
+    def _next_moment(self, rate: Rate) -> float:
+        """When to hand out the next slot, or to look again for one."""
+        now = self._clock.monotonic()
+        if self._permits and (permitted := self._permits.free_from(now)) > now:
+            self._drop_before(permitted)
+            moment = self._free[0] if self._free else permitted
+        else:
+            moment = self._first_free(rate) or now
+        return moment - MARK_AHEAD_SECONDS
+
+    def _first_free(self, rate: Rate) -> float | None:
+        """Drop what is past, and return the first slot that is left."""
+        self._drop_before(self._clock.monotonic() - rate.tolerance_seconds / 2)
+        return self._free[0] if self._free else None
+
+    def _drop_before(self, moment: float) -> None:
+        while self._free and self._free[0] < moment:
+            heappop(self._free)
+
+    async def _refill(self, rate: Rate) -> None:
+        # A task, not the bare future: whoever finds it done finds its slots taken in as well.
+        # With a callback that was still to come, a waiting worker went round for ever.
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._take_in(rate))
+        await self._coming
+
+    async def _take_in(self, rate: Rate) -> None:
+        try:
+            slots = await self._recorder.lease(self._base_url, self._plan(rate))
+        finally:
+            self._coming = None
+        # What is leased next is that much later of use.
+        self._way_seconds = min(_LONGEST_WAY_SECONDS, self._clock.monotonic() - self._leased_at)
+        for slot in slots:
+            heappush(self._free, slot)
+
+    def _plan(self, rate: Rate) -> Plan:
         now = self._clock.monotonic()
         self._tempo.steady(now - self._tempo_at)
         self._tempo_at = now
-        slowed = rate.scaled(self._tempo.factor)
+        share = self._allowance.per_second(now) / rate.per_second
+        slowed = rate.scaled(self._tempo.at_most(share))
+        behind, self._behind = self._behind, 0.0
+        count = max(1, min(self.workers, int(rate.per_second * _LEASE_SECONDS)))
 
         def plan(next_free: float) -> tuple[tuple[float, ...], float]:
             # The clock is read in the commit: what was spent waiting for it is past.
-            made = lease(slowed, next_free=next_free, now=self._clock.monotonic(), count=self._most)
+            self._leased_at = self._clock.monotonic()
+            made = lease(
+                slowed,
+                next_free=next_free,
+                now=self._leased_at + self._way_seconds,
+                count=count,
+                behind=behind,
+            )
+            self._next_free = made.next_free
             return made.slots, made.next_free
 
-        return await self._recorder.lease(self._base_url, plan)
-
-
-def _lease_size(rate: Rate, workers: int) -> int:
-    return max(1, min(workers, int(rate.count / rate.unit_seconds * _LEASE_SECONDS)))
+        return plan

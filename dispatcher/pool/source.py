@@ -29,7 +29,7 @@ class Source:
 
     async def take(self) -> DueCall | None:
         """Return the next call, or None when there is none or the limit is reached."""
-        if not await self._refill() or self._left == 0:
+        if (not self._ready and not await self._refill()) or self._left == 0:
             return None
         if self._left is not None:
             self._left -= 1

@@ -35,9 +35,12 @@ class Stops:
         self._settings = settings
         self._times = times
         self._stop = stop
+        self._is_timed = settings.stop_at is not None or settings.max_seconds > 0
 
     def check_time(self) -> None:
         """Stop once a time that was set has come, by either clock."""
+        if not self._is_timed:
+            return
         settings, times = self._settings, self._times
         if settings.stop_at is not None and times.now().latest >= settings.stop_at:
             self._stop(StopWord.STOP_AT, "As asked by --stop-at")

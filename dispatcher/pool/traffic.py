@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from dispatcher.model import Judgement, StopWord
@@ -12,21 +11,40 @@ from dispatcher.pool.settings import Clock
 
 
 class Bell:
-    """Wakes everybody who waits for it, once."""
+    """Wakes those who wait for it: all of them, or the one who has waited longest."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._waiting: dict[asyncio.Future[None], None] = {}  # in order
 
     def ring(self) -> None:
         """Wake all who wait now."""
-        self._event.set()
-        self._event = asyncio.Event()
+        for waiting in self._waiting:
+            _wake(waiting)
+
+    def ring_once(self) -> None:
+        """Wake the first who waits now and was not woken."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+                return
 
     async def wait(self, seconds: float | None) -> None:
         """Wait for the bell, at most *seconds* (None: for ever)."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._event.wait()
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        self._waiting[waiting] = None
+        timer = None if seconds is None else loop.call_later(seconds, _wake, waiting)
+        try:
+            await waiting
+        finally:
+            del self._waiting[waiting]
+            if timer is not None:
+                timer.cancel()
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class Traffic:
@@ -65,8 +83,10 @@ class Traffic:
             match self._conduct.next_step(now=now, in_flight=self._in_flight):
                 case Go():
                     self._in_flight += 1
+                    self._room.ring_once()  # and so on, while there is room
                     return True
                 case Stop():
+                    self._room.ring()
                     return False
                 case Wait(until=until):
                     await self._room.wait(None if until is None else max(0.0, until - now))
@@ -76,20 +96,19 @@ class Traffic:
     def release(self) -> None:
         """Give a turn back."""
         self._in_flight -= 1
-        self._room.ring()
+        self._room.ring_once()
 
     async def clear_until(self, moment: float) -> bool:
         """Wait for *moment* (monotonic seconds); False as soon as nothing may begin."""
-        return await self._wait_for(
-            moment, lambda: self._conduct.may_begin(now=self._clock.monotonic())
-        )
+        while self._conduct.may_begin(now=(now := self._clock.monotonic())):
+            if moment <= now:
+                return True
+            await self._alarm.wait(moment - now)
+        return False
 
     async def going_until(self, moment: float) -> bool:
         """Wait for *moment* (monotonic seconds), also in a hold; False as soon as it stops."""
-        return await self._wait_for(moment, lambda: self._conduct.stopped is None)
-
-    async def _wait_for(self, moment: float, still: Callable[[], bool]) -> bool:
-        while still():
+        while self._conduct.stopped is None:
             left = moment - self._clock.monotonic()
             if left <= 0:
                 return True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
 from http import HTTPStatus
 
@@ -20,26 +20,26 @@ from dispatcher.model import (
     DueCall,
     Judgement,
     MarkRefusal,
-    NoReply,
     Reply,
     RowProblem,
     StopWord,
     Verdict,
     Withdrawal,
 )
+from dispatcher.pacer import CallTime, workers_needed
 from dispatcher.planning import body_of, contact_hash, past_schedule
-from dispatcher.policy import Conduct, judge, retry_after_seconds, used_up_seconds
+from dispatcher.policy import Conduct, judge
+from dispatcher.pool.crew import Crew, Work
+from dispatcher.pool.observing import Observer, strict_message
 from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.records import given_up, mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
-from dispatcher.pool.slots import Slots
+from dispatcher.pool.slots import LATE_SECONDS, Slots
 from dispatcher.pool.source import Source
 from dispatcher.pool.stops import Stops
 from dispatcher.pool.times import Moment, Times
 from dispatcher.pool.traffic import Traffic
 
-MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
-LATE_SECONDS = 1.0
 _ASIDE_SECONDS = 0.2
 _PATIENCE_SECONDS = 120.0  # another run's call ends sooner, unless that run is dead
 _TICK_SECONDS = 0.25
@@ -99,6 +99,8 @@ class Pool:
         self._calling: set[str] = set()
         self._pending_again: set[str] = set()
         self._unrecorded: list[Unrecorded] = []
+        self._busy = CallTime()
+        self._answering = CallTime()
 
     @property
     def counts(self) -> Counter[CallStatus]:
@@ -146,38 +148,41 @@ class Pool:
                 base_url=self._settings.base_url,
                 workers=self._settings.workers,
                 clock=self._clock,
+                strict=self._settings.strict,
             )
+            self._observer = Observer(self._slots, self._traffic, self._clock)
             async with AsyncExitStack() as stack:
-                for _ in range(self._settings.workers):
-                    self._clients.append(await stack.enter_async_context(self._connect()))
+                self._crew = Crew(lambda: self._hire(stack), failed=self._stop_after)
                 await self._stops.check_asked()  # it may have been asked before it began
+                await self._grow()
                 ticking = asyncio.create_task(self._tick())
-                await self._drain([self._work(client) for client in self._clients])
+                await self._crew.work()
                 ticking.cancel()
+            with suppress(StorageFailed):
+                await self._slots.close()
         return await self._dispatched()
 
-    async def _drain(self, workers: list[Coroutine[None, None, None]]) -> None:
-        # Not a TaskGroup: it would cancel requests that are out when one worker fails. Here the
-        # others finish what they sent and record it; then the fault is raised.
-        tasks = [asyncio.create_task(worker) for worker in workers]
-        done, out = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        if out:
-            first = next(fault for task in done if (fault := task.exception()) is not None)
-            self.stop(StopWord.LEDGER_FAILED, str(first))
-            await asyncio.wait(out)
-        for task in tasks:
-            match task.exception():
-                case None:
-                    pass
-                case StorageFailed() as fault:
-                    self.stop(StopWord.LEDGER_FAILED, fault.message)
-                case fault:
-                    raise fault
+    async def _hire(self, stack: AsyncExitStack) -> Work:
+        client = await stack.enter_async_context(self._connect())
+        self._clients.append(client)
+        return self._work(client)
+
+    async def _grow(self) -> None:
+        """Have as many workers as were asked for, or as the pace needs."""
+        rate = self._settings.rate
+        wanted = self._settings.workers or workers_needed(rate, seconds=self._busy.seconds)
+        await self._crew.grow_to(wanted)
+        self._slots.workers = self._crew.size
+
+    def _stop_after(self, fault: BaseException) -> None:
+        message = fault.message if isinstance(fault, StorageFailed) else str(fault)
+        self.stop(StopWord.LEDGER_FAILED, message)
 
     async def _tick(self) -> None:
         while True:
             self._stops.check_time()
             await self._stops.check_asked()
+            await self._grow()
             self._tell()
             await asyncio.sleep(_TICK_SECONDS)
 
@@ -186,10 +191,14 @@ class Pool:
             self.stop(StopWord.LIMIT, f"As asked by --limit {self._settings.limit}")
         return Dispatched(
             stopped=self._conduct.stopped,
-            message=self._conduct.message,
+            message=self._conduct.message or self._cost_of_strictness(),
             counts=dict(self._counts),
             unrecorded=tuple(self._unrecorded),
         )
+
+    def _cost_of_strictness(self) -> str:
+        rate = self._settings.rate if self._settings.strict else None
+        return strict_message(rate, seconds=self._answering.seconds)
 
     def _not_past(self, calls: Iterator[DueCall]) -> Iterator[DueCall]:
         for call in calls:
@@ -198,12 +207,15 @@ class Pool:
 
     async def _work(self, client: Client) -> None:
         while (call := await self._source.take()) is not None:
-            again = AsyncRetrying(
-                retry=retry_if_result(lambda step: step is _Step.NOT_SENT),
-                stop=stop_never,
-                wait=wait_none(),  # the turn waits: a hold is the run's, not the call's
-            )
-            if await again(self._try, call, client) is _Step.STOPPED:
+            step = await self._try(call, client)
+            if step is _Step.NOT_SENT:
+                again = AsyncRetrying(
+                    retry=retry_if_result(lambda step: step is _Step.NOT_SENT),
+                    stop=stop_never,
+                    wait=wait_none(),  # the turn waits: a hold is the run's, not the call's
+                )
+                step = await again(self._try, call, client)
+            if step is _Step.STOPPED:
                 return
 
     async def _try(self, call: DueCall, client: Client) -> _Step:
@@ -211,8 +223,8 @@ class Pool:
         if not await self._traffic.turn(lambda: self._look(client)):
             return _Step.STOPPED
         try:
-            slot = await self._slots.next()
-            if not await self._traffic.clear_until(slot - MARK_AHEAD_SECONDS):
+            slot = await self._slots.next(self._traffic.clear_until)
+            if slot is None:
                 return _Step.NOT_SENT
             return await self._mark_and_send(call, slot, client)
         finally:
@@ -231,6 +243,7 @@ class Pool:
             return await self._refused(call, answer)
         attempt = int(answer)
         if not await self._may_start(slot):
+            self._slots.give_back(slot)
             key = call.request.key
             await self._recorder.change(Withdrawal(key=key, attempt=attempt, state=state))
             return _Step.NOT_SENT
@@ -238,45 +251,39 @@ class Pool:
 
     async def _may_start(self, slot: float) -> bool:
         """Wait for the slot; True with the start noted, False when the call must be withdrawn."""
-        if not await self._traffic.clear_until(slot):
-            return False
-        while (earliest := self._slots.earliest(now := self._clock.monotonic())) > now:
-            if not await self._traffic.clear_until(earliest):
+        latest = slot + LATE_SECONDS
+        # A ledger slower than foreseen delays the slot; a stall, below, takes it away.
+        wanted: float | None = max(slot, self._clock.monotonic())
+        while wanted is not None and self._clock.monotonic() <= latest:
+            due = self._slots.earliest(wanted)
+            if not await self._traffic.clear_until(due):
                 return False
-        if now - slot > LATE_SECONDS:
-            return False
-        self._slots.started(now)
-        return True
+            if self._slots.has_passed(due):
+                wanted = await self._slots.another()
+            elif self._slots.begins(wanted):
+                return True
+        return False
 
     async def _send(self, call: DueCall, attempt: int, body: bytes, client: Client) -> _Step:
+        began, number = self._clock.monotonic(), self._slots.started
         self._calling.add(call.request.contact)
         result = await client.place(body)
+        self._slots.ended()
+        self._answering.took(self._clock.monotonic() - began)
         judgement = judge(
             result,
             contact_hash_sent=call.request.contact,
             contact_hash_of=contact_hash,
         )
-        self._observe(result, judgement)
+        self._observer.observe(result, judgement, number=number)
         await self._record(call, attempt, judgement)
+        self._busy.took(self._clock.monotonic() - began)
         self._calling.discard(call.request.contact)
         if judgement.verdict is Verdict.NOT_SENT:
             self._pending_again.add(call.request.key)
             return _Step.NOT_SENT
         self._counts[CallStatus(judgement.verdict)] += 1
         return _Step.DONE
-
-    def _observe(self, result: Reply | NoReply, judgement: Judgement) -> None:
-        """Tell pace and conduct what the reply means for the calls to come."""
-        asked = None
-        if judgement.http_status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._slots.slow()
-        if isinstance(result, Reply):
-            now = self._clock.now()
-            asked = retry_after_seconds(result.retry_after, now=now)
-            used_up = used_up_seconds(remaining=result.remaining, reset=result.reset, now=now)
-            if used_up is not None:
-                self._traffic.hold_for(used_up)
-        self._traffic.observe(judgement, retry_after=asked)
 
     async def _record(self, call: DueCall, attempt: int, judgement: Judgement) -> None:
         outcome = outcome_of(call, attempt, judgement, self._clock.now())
@@ -327,15 +334,14 @@ class Pool:
         if not await self._may_look():
             return False
         answer = await client.look("/v1/credits")
+        self._slots.ended()
         return isinstance(answer, Reply) and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
     async def _may_look(self) -> bool:
         """Wait for a slot, also in a hold; True with the start noted, False after a stop."""
-        moment = await self._slots.next()
-        while await self._traffic.going_until(moment):
-            moment = self._slots.earliest(now := self._clock.monotonic())
-            if moment <= now:
-                self._slots.started(now)
+        slot = await self._slots.next(self._traffic.going_until)
+        while slot is not None and await self._traffic.going_until(self._slots.earliest(slot)):
+            if self._slots.begins(slot):
                 return True
         return False
 

@@ -34,13 +34,12 @@ from dispatcher.model import (
     Verdict,
     Withdrawal,
 )
-from dispatcher.pacer import Rate
+from dispatcher.pacer import Lease, Rate, lease
 from dispatcher.policy import ConductRules
-from dispatcher.pool import Pool, workers
+from dispatcher.pool import Pool, slots, workers
 from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.traffic import Traffic
-from dispatcher.pool.workers import LATE_SECONDS
 from dispatcher.progress import Progress
 
 if TYPE_CHECKING:
@@ -190,9 +189,9 @@ class Schedule:
                 self.world.violated(f"{worst} starts in a window of {rate}")
         both = [moment for process in processes for moment in process.starts]
         # Each run keeps to the rate whatever happens. Between two runs it is the slots that
-        # are shared, and a start may come up to a second after its slot.
+        # are shared, and a start may come a little after its slot.
         worst = most_in_a_window(both, rate.unit_seconds)
-        if worst > (rate.unit_seconds + LATE_SECONDS) / rate.spacing_seconds + 1:
+        if worst > (rate.unit_seconds + rate.tolerance_seconds) / rate.spacing_seconds + 1:
             self.world.violated(f"{worst} starts of two runs in a window of {rate}")
 
     def _judge_end(self) -> None:
@@ -461,8 +460,14 @@ def begin_what_is_marked_whatever_comes(patches: pytest.MonkeyPatch) -> None:
 
 
 def catch_up_in_a_burst(patches: pytest.MonkeyPatch) -> None:
-    patches.setattr(Slots, "earliest", lambda _, now: now)
+    def hasty(rate: Rate, *, next_free: float, now: float, count: int, **_behind: float) -> Lease:
+        return lease(rate, next_free=next_free, now=next_free or now, count=count)
+
+    patches.setattr(slots, "lease", hasty)
+    patches.setattr(Slots, "earliest", lambda _, slot: slot)
     patches.setattr(workers, "LATE_SECONDS", 1e9)
+    patches.setattr(Slots, "has_passed", lambda _, _slot: False)
+    patches.setattr(Slots, "_drop_before", lambda _, _moment: None)
 
 
 def forget_outcomes_after_a_stop(patches: pytest.MonkeyPatch) -> None:
@@ -497,7 +502,7 @@ def withdraw_what_was_sent(patches: pytest.MonkeyPatch) -> None:
         (mark_only_in_memory, "left while its call was", 0),
         (call_everybody_again_at_once, "one contact was called twice", 0),
         (begin_what_is_marked_whatever_comes, "started after a stop", 1),
-        (catch_up_in_a_burst, "starts in a window", 22),
+        (catch_up_in_a_burst, "starts in a window", 24),
         (forget_outcomes_after_a_stop, "is lost", 3),
         (withdraw_what_was_sent, "placed 2 times", 1),
     ],

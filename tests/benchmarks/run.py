@@ -17,6 +17,7 @@ from bench import MOST_ROWS, Bench
 from calls import calls
 from figures import Figure, write_part
 from measuring import BenchmarkFailed
+from pacing import pacing
 from reading import reading
 from rows import rows
 from starting import starting
@@ -28,6 +29,7 @@ _PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "reading": reading,
     "writing": writing,
     "calls": calls,
+    "pacing": pacing,
     "rows": rows,
     "job": whole_job,
 }

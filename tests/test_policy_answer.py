@@ -17,6 +17,7 @@ from dispatcher.policy import (
     retry_after_seconds,
     used_up_seconds,
 )
+from dispatcher.policy.answer import _any_answer, _usual_answer
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 CALL_ID = "0c7e7c9e-8f0a-4a6c-9f5a-6d2a5b1f0c11"
@@ -225,3 +226,48 @@ def test_a_limit_is_used_up_only_by_sane_headers(
     remaining: str, reset: str, seconds: float | None
 ) -> None:
     assert used_up_seconds(remaining=remaining, reset=reset, now=NOW) == seconds
+
+
+NAMES = st.sampled_from(
+    ("call_id", "contact_id", "created_at", "data", "message", "error", "x", "")
+)
+PLAIN = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.sampled_from(("", " c-1 ", "a b", "\x1b", "\u202e", "\\", "\n")),
+)
+VALUES = st.recursive(
+    PLAIN, lambda inner: st.one_of(st.lists(inner), st.dictionaries(NAMES, inner)), max_leaves=8
+)
+
+
+@given(
+    st.dictionaries(NAMES, VALUES),
+    st.sampled_from([json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)]),
+    st.sampled_from(("", " ", "x", "{}")),
+)
+def test_the_quick_reading_finds_what_the_patient_one_does(
+    answer: dict[str, object], encoder: json.JSONEncoder, after: str
+) -> None:
+    text = encoder.encode(answer) + after
+
+    assert _usual_answer(text) in (None, _any_answer(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"call_id": "a", "call_id": "b"}',
+        '{"call_id": "a", "data": {"call_id": "b"}}',
+        '{"call_id": 17}',
+        '{"message": "no"}',
+        '["call_id"]',
+        '{"call_id": "a"',
+        '{"call_id": "\\u0061"}',
+        "[" * 100_000,
+    ],
+    ids=("twice", "in both places", "a number", "a message", "a list", "cut", "an escape", "deep"),
+)
+def test_an_answer_that_is_not_as_usual_is_read_patiently(text: str) -> None:
+    assert _usual_answer(text) is None

@@ -14,6 +14,15 @@ from dispatcher.policy.wording import plain
 # mark (numbers, words, also those JSON does not know) is one scalar.
 _LEXEME = re.compile(r"""\s*("[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\],:]|[^\s"{}\[\],:]+)""", re.DOTALL)
 _DEPTH = 2  # bare, or under "data"
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a name is there twice")
+    return found
+
+
+_WHOLE = json.JSONDecoder(object_pairs_hook=_without_repeats, strict=False)
 _UNESCAPE = json.JSONDecoder(strict=False).decode
 _WHOLE_NUMBER = re.compile(r"\d+", re.ASCII)
 _FIELDS = ("call_id", "contact_id", "created_at")
@@ -47,10 +56,47 @@ def read_answer(body: bytes) -> Answer:
     Bare fields and those under ``data`` are the same. Never raises: what is not JSON ends the
     reading, and what was found before it stands.
     """
+    text = body.decode("utf-8-sig", "replace")
+    return _usual_answer(text) or _any_answer(text)
+
+
+def _usual_answer(text: str) -> Answer | None:
+    """
+    What :func:`_any_answer` finds, of an answer as it should be; None of any other.
+
+    Twice as quick, and nearly every answer is one.
+    """
+    if not text.isascii() or "\\" in text:
+        return None
+    try:
+        bare = _WHOLE.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(bare, dict) or "message" in bare or "error" in bare:
+        return None
+    data = bare.get("data")
+    places = (bare, data) if isinstance(data, dict) else (bare,)
+    found = dict.fromkeys(_FIELDS, "")
+    for name in _FIELDS:
+        match [place[name] for place in places if name in place]:
+            case []:
+                pass
+            case [str(value)]:
+                found[name] = plain(value.strip(), limit=_LONGEST)
+            case _:
+                return None
+    return Answer(
+        call_id=found["call_id"],
+        contact_id=found["contact_id"],
+        created_at=found["created_at"],
+    )
+
+
+def _any_answer(text: str) -> Answer:
     found: dict[str, str] = {}
     messages: list[str] = []
     fallbacks: list[str] = []
-    for path, lexeme in _values(body.decode("utf-8-sig", "replace")):
+    for path, lexeme in _values(text):
         is_text = lexeme[0] == '"'
         if path[-1] in _FIELDS and path in ((path[-1],), ("data", path[-1])):
             value = _unquoted(lexeme).strip() if is_text else _digits(lexeme)

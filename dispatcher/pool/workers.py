@@ -266,19 +266,16 @@ class Pool:
 
     async def _send(self, call: DueCall, attempt: int, body: bytes, client: Client) -> _Step:
         began, number = self._clock.monotonic(), self._slots.started
-        self._calling.add(call.request.contact)
+        contact = call.request.contact
+        self._calling.add(contact)
         result = await client.place(body)
         self._slots.ended()
         self._answering.took(self._clock.monotonic() - began)
-        judgement = judge(
-            result,
-            contact_hash_sent=call.request.contact,
-            contact_hash_of=contact_hash,
-        )
+        judgement = judge(result, contact_hash_sent=contact, contact_hash_of=contact_hash)
         self._observer.observe(result, judgement, number=number)
         await self._record(call, attempt, judgement)
         self._busy.took(self._clock.monotonic() - began)
-        self._calling.discard(call.request.contact)
+        self._calling.discard(contact)
         if judgement.verdict is Verdict.NOT_SENT:
             self._pending_again.add(call.request.key)
             return _Step.NOT_SENT

@@ -76,6 +76,49 @@ def test_what_ends_in_time_is_left_alone_and_the_next_has_its_own_time() -> None
     assert play(scene) == (False, "over")
 
 
+def test_what_came_is_taken_although_time_is_found_to_be_up_in_the_same_turn() -> None:
+    async def scene(deadline: Deadline, time: Time) -> tuple[str, bool]:
+        answer = time.loop.create_future()
+
+        async def reads() -> str:
+            with deadline:
+                deadline.move(5)
+                await answer
+                return "came"
+            return "over"
+
+        reading = asyncio.create_task(reads())
+        await time.pass_(0)
+        time.loop.call_later(4, answer.set_result, None)
+        await time.pass_(60)  # as after Ctrl-Z and fg
+        return await reading, deadline.has_passed
+
+    assert play(scene) == ("came", False)
+
+
+def test_who_moves_on_in_the_turn_in_which_time_is_up_has_the_new_time() -> None:
+    async def scene(deadline: Deadline, time: Time) -> tuple[bool, str]:
+        connected = time.loop.create_future()
+
+        async def connects_then_sends() -> str:
+            with deadline:
+                deadline.move(5)
+                await connected
+                deadline.move(10)
+                await asyncio.Event().wait()
+            return "over"
+
+        sending = asyncio.create_task(connects_then_sends())
+        await time.pass_(0)
+        time.loop.call_later(4, connected.set_result, None)
+        await time.pass_(60)
+        was_early = sending.done()
+        await time.pass_(10)
+        return was_early, await sending
+
+    assert play(scene) == (False, "over")
+
+
 def test_a_deadline_that_has_passed_stands() -> None:
     async def scene(deadline: Deadline, time: Time) -> tuple[bool, str]:
         async def moves_too_late() -> str:

@@ -65,8 +65,17 @@ class Deadline:
         self._timer = None
         if self._at is None or self._task is None:
             return
-        if asyncio.get_running_loop().time() < self._at:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._at:
             self._set(self._at)
+        else:
+            # After a pause of the machine an answer and the end of its time are found at once;
+            # what has come, has come: its reader, woken by now, goes first.
+            loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        if self._at is None or self._task is None:
             return
-        self.has_passed = True
-        self._task.cancel()
+        if asyncio.get_running_loop().time() >= self._at:
+            self.has_passed = True
+            self._task.cancel()

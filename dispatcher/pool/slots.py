@@ -77,7 +77,7 @@ class Slots:
             while await clear(self._next_moment(self._rate)):
                 if self._first_free(self._rate) is None:
                     await self._refill(self._rate)
-                elif self._next_moment(self._rate) <= self._clock.monotonic():
+                elif self._next_moment(self._rate) <= self._clock.monotonic() and self._free:
                     if self._permits:
                         self._permits.take()
                     return heappop(self._free)

@@ -380,6 +380,61 @@ def test_giving_up_while_a_spoilt_connection_is_replaced_says_truly_what_left(
     assert (result.evidence, result.cause) == (expected, Cause.CANCELLED)
 
 
+def test_giving_up_while_a_spoilt_connection_is_left_is_no_fault(
+    listener: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        async with client_of(url_of(listener)) as client:
+            placing = asyncio.create_task(client.place(CALL))
+            with await accept(listener) as peer:
+                await take(peer)
+                peer.send(GOOD)
+                await placing
+            placing = asyncio.create_task(client.place(CALL))
+            await asyncio.sleep(0)
+            await stopped(client, placing, "cancelled")
+            await asyncio.sleep(0)
+
+    asyncio.run(scene())
+
+    assert caplog.messages == []
+
+
+def test_nothing_begins_to_leave_after_giving_up() -> None:
+    """Not even in the turn of the loop in which the connection stands."""
+
+    class Connecting(httpx.AsyncBaseTransport):
+        def __init__(self) -> None:
+            self.stands = asyncio.get_running_loop().create_future()
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            trace = request.extensions["trace"]
+            await trace("connection.connect_tcp.started", {})
+            await self.stands
+            await trace("http11.send_request_headers.started", {})
+            raise AssertionError("it was sent")
+
+    async def scene() -> Reply | NoReply:
+        transport = Connecting()
+        client = Client(
+            base_url="http://api.test",
+            api_key=KEY,
+            connect_timeout_seconds=20,
+            answer_timeout_seconds=20,
+            transport=transport,
+        )
+        placing = asyncio.create_task(client.place(CALL))
+        await asyncio.sleep(0)
+        transport.stands.set_result(None)
+        await stopped(client, placing, "aborted")
+        return await placing
+
+    result = asyncio.run(scene())
+
+    assert isinstance(result, NoReply)
+    assert (result.evidence, result.cause) == (Evidence.NOTHING_LEFT, Cause.CANCELLED)
+
+
 def received_by(listening: socket.socket) -> bytes:
     """What a connection that waits to be accepted has brought, if there is one."""
     try:

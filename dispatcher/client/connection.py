@@ -148,7 +148,8 @@ class Connection(asyncio.Protocol):
         else:
             self._break(_lost_by(error))
         self._watch.close()
-        self._gone.set_result(None)
+        if not self._gone.done():  # who waited for it may have been cancelled
+            self._gone.set_result(None)
 
 
 def _lost_by(error: Exception) -> httpx.ReadError:

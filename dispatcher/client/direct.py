@@ -45,10 +45,10 @@ class DirectTransport(httpx.AsyncBaseTransport):
             await trace("connection.connect_tcp.started", {})
             await self.aclose()
             connection = self._connection = await self._connect(request.url)
-        await trace("http11.send_request_headers.started", {"request": request})
-        connection.send(content)
-        await trace("http11.send_request_body.complete", {"request": request})
         try:
+            await trace("http11.send_request_headers.started", {"request": request})
+            connection.send(content)
+            await trace("http11.send_request_body.complete", {"request": request})
             await connection.read_head()
         except BaseException:
             connection.abort()

@@ -92,6 +92,9 @@ class Exchange:
     async def _on_trace(self, step: str, details: Mapping[str, object]) -> None:
         del details
         if step in _SEND_BEGINS:
+            self._has_report = True
+            if self._aborted:  # the connection stands in the very turn that was to end it
+                raise httpx.ConnectError("stopped")
             self._began = True
             self._end_within(self._answer_seconds)
         elif not self._has_report:

@@ -441,6 +441,26 @@ def test_cells_covered_by_a_merge_are_flaws_and_its_first_is_not(packed: Pack) -
     }
 
 
+def test_numbers_cut_by_excel_and_cells_lost_to_a_merge_are_remarked_in_any_column(
+    packed: Pack,
+) -> None:
+    rows = "".join(
+        f'<row r="{n}"><c r="A{n}" t="str"><v>a</v></c><c r="B{n}"><v>{value}</v></c></row>'
+        for n, value in ((2, "2850590940090418"), (3, "2850590940090419"), (4, "1"))
+    )
+    rows += '<row r="5"><c r="A5" t="str"><v>a</v></c></row>'
+    merges = '<mergeCells><mergeCell ref="B4:B5"/></mergeCells>'
+
+    with opened(packed(parts_of(worksheet(HEADER + rows, after=merges)))) as sheet:
+        list(sheet.rows())
+        remarks = {remark.code: remark.message for remark in sheet.remarks()}
+
+    assert list(remarks) == ["long_number", "merged_cell"]
+    assert remarks["long_number"].startswith("B2 holds a number of 16 digits or more")
+    assert remarks["long_number"].endswith("(2 such cells in all)")
+    assert remarks["merged_cell"] == "B5 is merged with B4: unmerge the cells and fill it in"
+
+
 def test_hidden_rows_are_marked_and_counted(packed: Pack) -> None:
     cell = '<c t="str"><v>a</v></c>'
     rows = (

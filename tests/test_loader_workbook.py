@@ -327,6 +327,16 @@ def test_a_formula_may_have_a_shared_text(packed: Pack) -> None:
     assert row.cells[0] == "of a formula"
 
 
+@pytest.mark.parametrize("reference", ["A9", "2", "XFE2", ""])
+def test_an_empty_cell_in_a_wrong_place_changes_nothing(packed: Pack, reference: str) -> None:
+    astray = f'<c r="{reference}" s="0"/>'
+    cells = '<c r="A2" t="str"><v>a</v></c>{}<c t="str"><v>b</v></c>'
+
+    (row,) = rows_of(simple(packed, f'<row r="2">{astray}{cells.format(astray)}{astray}</row>'))
+
+    assert row.cells == ("a", "b")
+
+
 def test_what_is_no_row_or_cell_is_passed_over(packed: Pack) -> None:
     rows = (
         '<y:row xmlns:y="urn:other" r="9"/><row r="2"><extLst><ext/></extLst>'

@@ -247,12 +247,22 @@ def test_a_flaw_in_a_column_that_is_not_used_does_not_matter() -> None:
         ("\udfff", "control_character"),
         ("#REF!", "error_cell"),
         ("#n/d", "error_cell"),
+        ("#ERROR!", "error_cell"),
+        ("Err:502", "error_cell"),
+        (" ####### ", "error_cell"),
         ("x" * 10_001, "value_too_long"),
     ],
 )
 def test_a_value_that_nobody_can_speak_is_a_problem(text: str, code: str) -> None:
     assert problem(("contact_id", "Monto"), ("c", text)) == f"{code} in Monto"
     assert isinstance(fate(("contact_id", "M"), ("c", text), exclude=("M",)), CallRequest)
+
+
+@pytest.mark.parametrize(
+    "text", ["#1", "##", "# 3", "#promo", "#GRACIAS!", "### 1", "Err:50", "Err: 502"]
+)
+def test_a_value_that_only_resembles_an_error_is_spoken(text: str) -> None:
+    assert request(("contact_id", "Nota"), ("c", text)).additional_data == (("Nota", text),)
 
 
 def test_the_message_of_a_long_value_names_the_limit() -> None:

@@ -129,7 +129,7 @@ def test_a_column_without_header_is_remarked_when_it_holds_something() -> None:
     found = remarks(headers, *rows)
 
     assert set(found) == {"empty_header"}
-    assert "column C" in found["empty_header"]
+    assert "column C has no header" in found["empty_header"]
     assert "row 4" in found["empty_header"]
 
 

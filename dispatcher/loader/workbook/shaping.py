@@ -232,8 +232,7 @@ def _fitting(row: RawRow, width: int) -> tuple[Flaw, ...]:
             Flaw(
                 kind=FlawKind.EXTRA_CELLS,
                 column=-1,
-                message=f"{name} is filled, beyond the last header:"
-                " give its column a header or clear the cell",
+                message=f"{name} is filled, beyond the last header",
             )
         )
     return tuple(flaws)

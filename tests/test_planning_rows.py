@@ -515,6 +515,30 @@ def test_a_carried_row_needs_no_contact_and_no_sound_cells() -> None:
     assert isinstance(second.fate, Carried)
 
 
+@pytest.mark.parametrize(
+    ("contact_id", "status", "code", "expected"),
+    [
+        ("c", "invalid", "extra_cells", "extra_cells in "),
+        ("c", " Invalid ", " extra_cells ", "extra_cells in "),
+        ("1234567890123450", "invalid", "long_number", "long_number in "),
+        ("c", "invalid", "long_number", ""),
+        ("1234567890123450", "invalid", "", ""),
+        ("c", "invalid", "id_decimal", ""),
+        ("c", "pending", "extra_cells", ""),
+        ("c", "invalid", "", ""),
+    ],
+)
+def test_a_problem_that_its_own_results_cannot_show_stays_until_a_person_clears_it(
+    contact_id: str, status: str, code: str, expected: str
+) -> None:
+    headers = ("contact_id", "Monto", *RESULTS)
+    row = (contact_id, "1", status, "", "", code, "line 2 has 4 cells")
+
+    found = fate(headers, row)
+
+    assert (problem(headers, row) if isinstance(found, RowProblem) else "") == expected
+
+
 def test_nobody_who_was_called_is_called_again_by_another_row_above_or_below() -> None:
     headers = ("contact_id", "Monto", "call_status", "call_id")
 

@@ -16,6 +16,7 @@ from dispatcher.model import Flaw, FlawKind, Remark, SheetHead, SheetRow
 LOOK_AHEAD = 500  # rows
 LOOK_AHEAD_CHARACTERS = 1_000_000
 _MOST_NAMED = 10
+_NOT_AVAILABLE = "#N/A"  # as a spreadsheet says it
 _CHANGED = frozenset({FlawKind.LONG_NUMBER, FlawKind.MERGED})
 
 
@@ -147,12 +148,14 @@ def data_rows(rows: Iterable[RawRow], head: SheetHead, remarks: list[Remark]) ->
             continue
         hidden += row.hidden
         flaws = row.flaws
+        cells = _padded(row.cells, width)
         if len(row.cells) > width or flaws:
             flaws = _fitting(row, width)
+            cells = _marked(cells, flaws)
             changed.see(flaws)
         yield SheetRow(
             number=row.number,
-            cells=tuple(_padded(row.cells, width)),
+            cells=tuple(cells),
             hidden=row.hidden,
             flaws=flaws,
         )
@@ -236,6 +239,14 @@ def _fitting(row: RawRow, width: int) -> tuple[Flaw, ...]:
             )
         )
     return tuple(flaws)
+
+
+def _marked(cells: Sequence[str], flaws: Iterable[Flaw]) -> Sequence[str]:
+    """Fill the cells without a value: fed back with the results, empty ones would be taken."""
+    missing = {flaw.column for flaw in flaws if flaw.kind is FlawKind.NO_VALUE}
+    if not missing:
+        return cells
+    return [_NOT_AVAILABLE if at in missing else text for at, text in enumerate(cells)]
 
 
 def _column_title(index: int, header: str) -> str:

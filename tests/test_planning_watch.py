@@ -97,6 +97,8 @@ def test_one_word_ids_of_any_shape_never_look_wrong(identifier: str) -> None:
         ("14058.10", "an amount"),
         ("14.058,10", "an amount"),
         ("Ana Paz", "text with spaces"),
+        (UUID.format(7) + ',"Paz, Ana",3', "several cells in one"),
+        (UUID.format(7) + ";Ana", "several cells in one"),
     ],
 )
 def test_ids_that_are_plainly_something_else_look_wrong(identifier: str, kind: str) -> None:

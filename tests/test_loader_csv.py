@@ -246,6 +246,12 @@ def test_shorter_rows_are_padded_and_remarked(written: Written) -> None:
     assert "line 3" in remarks["short_rows"]
 
 
+def test_one_short_row_is_said_so(written: Written) -> None:
+    _, _, remarks = read(written("contact_id,b\n1,2\n3\n"))
+
+    assert remarks["short_rows"].startswith("1 row has fewer cells than the header")
+
+
 @pytest.mark.parametrize(
     ("content", "codes"),
     [

@@ -327,6 +327,16 @@ def test_a_formula_may_have_a_shared_text(packed: Pack) -> None:
     assert row.cells[0] == "of a formula"
 
 
+@pytest.mark.parametrize("reference", ["A9", "2", "XFE2", ""])
+def test_an_empty_cell_in_a_wrong_place_changes_nothing(packed: Pack, reference: str) -> None:
+    astray = f'<c r="{reference}" s="0"/>'
+    cells = '<c r="A2" t="str"><v>a</v></c>{}<c t="str"><v>b</v></c>'
+
+    (row,) = rows_of(simple(packed, f'<row r="2">{astray}{cells.format(astray)}{astray}</row>'))
+
+    assert row.cells == ("a", "b")
+
+
 def test_what_is_no_row_or_cell_is_passed_over(packed: Pack) -> None:
     rows = (
         '<y:row xmlns:y="urn:other" r="9"/><row r="2"><extLst><ext/></extLst>'
@@ -439,6 +449,26 @@ def test_cells_covered_by_a_merge_are_flaws_and_its_first_is_not(packed: Pack) -
         5: [(2, "C5 is merged with ")],
         6: [],
     }
+
+
+def test_numbers_cut_by_excel_and_cells_lost_to_a_merge_are_remarked_in_any_column(
+    packed: Pack,
+) -> None:
+    rows = "".join(
+        f'<row r="{n}"><c r="A{n}" t="str"><v>a</v></c><c r="B{n}"><v>{value}</v></c></row>'
+        for n, value in ((2, "2850590940090418"), (3, "2850590940090419"), (4, "1"))
+    )
+    rows += '<row r="5"><c r="A5" t="str"><v>a</v></c></row>'
+    merges = '<mergeCells><mergeCell ref="B4:B5"/></mergeCells>'
+
+    with opened(packed(parts_of(worksheet(HEADER + rows, after=merges)))) as sheet:
+        list(sheet.rows())
+        remarks = {remark.code: remark.message for remark in sheet.remarks()}
+
+    assert list(remarks) == ["long_number", "merged_cell"]
+    assert remarks["long_number"].startswith("B2 holds a number of 16 digits or more")
+    assert remarks["long_number"].endswith("(2 such cells in all)")
+    assert remarks["merged_cell"] == "B5 is merged with B4: unmerge the cells and fill it in"
 
 
 def test_hidden_rows_are_marked_and_counted(packed: Pack) -> None:

@@ -143,9 +143,12 @@ GOOD = packed(parts_of())
         (packed(parts_of('<row r="9"/><row r="3"/>')), "row 3 after row 9"),
         (packed(parts_of('<row r="x"/>')), "row x after row 1"),
         (packed(parts_of('<row r="1048577"/>')), "row 1048577 after row 1"),
-        (packed(parts_of('<row r="2"><c r="A3"/></row>')), "a cell named A3 in row 2"),
-        (packed(parts_of('<row r="2"><c r="XFE2"/></row>')), "a cell named XFE2 in row 2"),
-        (packed(parts_of('<row r="2"><c r="2"/></row>')), "a cell named 2 in row 2"),
+        (packed(parts_of('<row r="2"><c r="A3"><v>1</v></c></row>')), "a cell named A3 in row 2"),
+        (
+            packed(parts_of('<row r="2"><c r="XFE2"><v>1</v></c></row>')),
+            "a cell named XFE2 in row 2",
+        ),
+        (packed(parts_of('<row r="2"><c r="2"><v>1</v></c></row>')), "a cell named 2 in row 2"),
         (
             packed(parts_of('<row><c r="A2"><v>1</v></c><c r="A2"><v>2</v></c></row>')),
             "two cells A2",

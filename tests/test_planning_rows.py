@@ -247,12 +247,22 @@ def test_a_flaw_in_a_column_that_is_not_used_does_not_matter() -> None:
         ("\udfff", "control_character"),
         ("#REF!", "error_cell"),
         ("#n/d", "error_cell"),
+        ("#ERROR!", "error_cell"),
+        ("Err:502", "error_cell"),
+        (" ####### ", "error_cell"),
         ("x" * 10_001, "value_too_long"),
     ],
 )
 def test_a_value_that_nobody_can_speak_is_a_problem(text: str, code: str) -> None:
     assert problem(("contact_id", "Monto"), ("c", text)) == f"{code} in Monto"
     assert isinstance(fate(("contact_id", "M"), ("c", text), exclude=("M",)), CallRequest)
+
+
+@pytest.mark.parametrize(
+    "text", ["#1", "##", "# 3", "#promo", "#GRACIAS!", "### 1", "Err:50", "Err: 502"]
+)
+def test_a_value_that_only_resembles_an_error_is_spoken(text: str) -> None:
+    assert request(("contact_id", "Nota"), ("c", text)).additional_data == (("Nota", text),)
 
 
 def test_the_message_of_a_long_value_names_the_limit() -> None:
@@ -503,6 +513,30 @@ def test_a_carried_row_needs_no_contact_and_no_sound_cells() -> None:
 
     assert first.fate == Carried(key="", contact="", call_id="call-1", status=CallStatus.PLACED)
     assert isinstance(second.fate, Carried)
+
+
+@pytest.mark.parametrize(
+    ("contact_id", "status", "code", "expected"),
+    [
+        ("c", "invalid", "extra_cells", "extra_cells in "),
+        ("c", " Invalid ", " extra_cells ", "extra_cells in "),
+        ("1234567890123450", "invalid", "long_number", "long_number in "),
+        ("c", "invalid", "long_number", ""),
+        ("1234567890123450", "invalid", "", ""),
+        ("c", "invalid", "id_decimal", ""),
+        ("c", "pending", "extra_cells", ""),
+        ("c", "invalid", "", ""),
+    ],
+)
+def test_a_problem_that_its_own_results_cannot_show_stays_until_a_person_clears_it(
+    contact_id: str, status: str, code: str, expected: str
+) -> None:
+    headers = ("contact_id", "Monto", *RESULTS)
+    row = (contact_id, "1", status, "", "", code, "line 2 has 4 cells")
+
+    found = fate(headers, row)
+
+    assert (problem(headers, row) if isinstance(found, RowProblem) else "") == expected
 
 
 def test_nobody_who_was_called_is_called_again_by_another_row_above_or_below() -> None:

@@ -97,6 +97,8 @@ def test_one_word_ids_of_any_shape_never_look_wrong(identifier: str) -> None:
         ("14058.10", "an amount"),
         ("14.058,10", "an amount"),
         ("Ana Paz", "text with spaces"),
+        (UUID.format(7) + ',"Paz, Ana",3', "several cells in one"),
+        (UUID.format(7) + ";Ana", "several cells in one"),
     ],
 )
 def test_ids_that_are_plainly_something_else_look_wrong(identifier: str, kind: str) -> None:
@@ -129,7 +131,7 @@ def test_a_column_without_header_is_remarked_when_it_holds_something() -> None:
     found = remarks(headers, *rows)
 
     assert set(found) == {"empty_header"}
-    assert "column C" in found["empty_header"]
+    assert "column C has no header" in found["empty_header"]
     assert "row 4" in found["empty_header"]
 
 

@@ -9,8 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from dispatcher.model import CallStatus, FlawKind
+from dispatcher.planning.headers import Field
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SOURCES = [path.read_text(encoding="utf-8") for path in (ROOT / "dispatcher").rglob("*.py")]
+BUILT_CODES = {  # of these no source holds the whole word
+    *(f"{field}_missing" for field in (Field.AGENT_ID, Field.FROM_NUMBER_ID)),
+    *(f"no_{field}" for field in (Field.AGENT_ID, Field.FROM_NUMBER_ID)),
+    *(f"already_{status}" for status in (CallStatus.PLACED, CallStatus.UNCERTAIN)),
+}
 
 
 def helped(*command: str) -> str:
@@ -56,6 +65,31 @@ def test_every_code_of_a_remark_is_listed(path: Path) -> None:
     codes = re.findall(r'\bcode="([a-z_]+)"', path.read_text(encoding="utf-8"))
 
     assert all(f"`{code}`" in README for code in codes), codes
+
+
+def listed_codes() -> set[str]:
+    words = README.partition("### Words for what is wrong")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\|([^|]*`[^|]*)\|", words, flags=re.MULTILINE)
+    return set(re.findall(r"`([a-z0-9_]+)`", " ".join(cells)))
+
+
+def test_every_code_of_a_problem_is_listed() -> None:
+    made = re.compile(r'(?:about\([a-z_.]+, |_problem\(|return )"([a-z]+(?:_[a-z]+)+)"')
+    planning = (ROOT / "dispatcher" / "planning").glob("*.py")
+    codes = {code for path in planning for code in made.findall(path.read_text(encoding="utf-8"))}
+
+    assert {"required_empty", "bad_timezone", "id_white_space"} <= codes  # it finds them at all
+    assert codes | set(FlawKind) | BUILT_CODES <= listed_codes()
+
+
+def test_no_code_is_listed_that_never_comes_out() -> None:
+    dead = {
+        code
+        for code in listed_codes() - BUILT_CODES
+        if not any(f'"{code}"' in source for source in SOURCES)
+    }
+
+    assert dead == set()
 
 
 @pytest.mark.parametrize("command", ["--help", "--version"])

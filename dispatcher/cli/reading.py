@@ -12,9 +12,9 @@ from tempfile import SpooledTemporaryFile
 
 from dispatcher.cli.options import HiddenChoice, SheetOptions
 from dispatcher.config import Settings, find_config, load_settings, plan_settings
-from dispatcher.errors import StorageFailed, UsageProblem
+from dispatcher.errors import SheetRefused, StorageFailed, UsageProblem
 from dispatcher.loader import ReadOptions, Sheet, open_sheet
-from dispatcher.model import PlannedRow, Remark, SheetRow
+from dispatcher.model import PlannedRow, Remark, SheetHead, SheetRow
 from dispatcher.planning import (
     Claims,
     HiddenRows,
@@ -171,9 +171,17 @@ def opened(options: SheetOptions, settings: Settings) -> Iterator[CampaignSheet]
     wanted = wanted_headers(settings.columns)
     with open_sheet(options.path, options=read, wanted=wanted) as sheet:
         plan = plan_settings(settings, campaign="", hidden=_hidden(options.hidden))
-        layout = lay_out(sheet.head, plan)
+        layout = _laid_out(sheet.head, plan)
         name = _name(options, sheet, layout)
         yield CampaignSheet(sheet, replace(plan, campaign=name), layout)
+
+
+def _laid_out(head: SheetHead, plan: PlanSettings) -> Layout:
+    """Lay out the columns; whoever does that knows no files, so the name comes in here."""
+    try:
+        return lay_out(head, plan)
+    except SheetRefused as refusal:
+        raise SheetRefused(f"{head.file}: {refusal.message}", hint=refusal.hint) from refusal
 
 
 def _hidden(choice: HiddenChoice | None) -> HiddenRows:

@@ -150,9 +150,10 @@ class _Doubts:
         cut = self.short > 0 and self.last_short == cut_line
         others = self.short - cut
         if others:
+            rows = "row has" if others == 1 else "rows have"
             yield Remark(
                 code="short_rows",
-                message=f"{others} rows have fewer cells than the header, the first in line "
+                message=f"{others} {rows} fewer cells than the header, the first in line "
                 f"{self.first_short}; the missing ones are taken as empty",
             )
         if cut:

@@ -7,7 +7,8 @@ import re
 # Control characters other than tab and line breaks, and halves of characters (lone surrogates).
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 
-# What Excel shows where a formula has no result, in English, Spanish and Portuguese.
+# What Excel and Google Sheets show for a formula without a result, in English, Spanish and
+# Portuguese.
 _ERRORS = frozenset(
     {
         "#N/A",
@@ -40,8 +41,21 @@ _ERRORS = frozenset(
         "#¡CALC!",
         "#DESPEJAR!",
         "#¡CAMPO!",
+        "#CAMPO!",
+        "#CÁLC!",
+        "#¡BLOQUEADO!",
+        "#BLOQUEADO!",
+        "#¡CONECTAR!",
+        "#CONECTAR!",
+        "#¡OCUPADO!",
+        "#OCUPADO!",
+        "#¡DESCONOCIDO!",
+        "#DESCONHECIDO!",
+        "#ERROR!",
     }
 )
+_LIBRE_OFFICE_ERROR = re.compile(r"Err:[0-9]{3}")
+_TOO_NARROW = re.compile("#{3,}")
 
 # What Excel makes of a long number in a column that is not text, and what pandas adds to one.
 _NUMERIC = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
@@ -54,7 +68,14 @@ def has_control(text: str) -> bool:
 
 def is_error(text: str) -> bool:
     """True when *text* is what a spreadsheet shows in place of a result, e.g. ``#N/A``."""
-    return "#" in text and text.strip().upper() in _ERRORS
+    if "#" in text:
+        return text.strip().upper() in _ERRORS or is_too_narrow(text)
+    return "Err:" in text and _LIBRE_OFFICE_ERROR.fullmatch(text.strip()) is not None
+
+
+def is_too_narrow(text: str) -> bool:
+    """True when *text* is what Excel saves, as text, of a column too narrow for its numbers."""
+    return _TOO_NARROW.fullmatch(text.strip()) is not None
 
 
 def damage_of(identifier: str) -> str:

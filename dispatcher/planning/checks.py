@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dispatcher.model import FlawKind, RowProblem, SheetRow
-from dispatcher.planning.cell_text import damage_of, has_control, is_error
+from dispatcher.planning.cell_text import damage_of, has_control, is_error, is_too_narrow
 from dispatcher.planning.headers import Field
 from dispatcher.planning.headings import shown
 from dispatcher.planning.layout import Layout
@@ -47,7 +47,8 @@ class RowChecks:
         if problem:
             return problem
         joined = "".join(row.cells)  # one look at all cells is enough for almost every row
-        has_error = "#" in joined and any(map(is_error, row.cells))
+        may_lack_value = "#" in joined or "Err:" in joined
+        has_error = may_lack_value and any(map(is_error, row.cells))
         if has_error or len(joined) > self._limit or has_control(joined):
             problem = self._bad_text(row.cells)
         for column in self._required:
@@ -85,6 +86,9 @@ class RowChecks:
             if has_control(text):
                 rest = "holds a control character; type the value again"
                 return self.about(column, "control_character", rest)
+            if is_too_narrow(text):
+                rest = "was too narrow when the sheet was saved as text; widen it and save again"
+                return self.about(column, "error_cell", rest)
             if is_error(text):
                 rest = "holds the error of a formula; mend the formula or type the value"
                 return self.about(column, "error_cell", rest)

@@ -55,8 +55,9 @@ class Headings:
                 )
 
     def name(self, index: int) -> str:
-        """A column as a person finds it: ``column C "Monto"``."""
-        return f'column {_letters(index)} "{shown(self.texts[index])}"'
+        """A column as a person finds it: ``column C "Monto"``, ``column C`` without a header."""
+        text = shown(self.texts[index])
+        return f'column {_letters(index)} "{text}"' if text else f"column {_letters(index)}"
 
     def names(self, indices: Iterable[int]) -> str:
         """Several columns, each as ``name`` has it."""

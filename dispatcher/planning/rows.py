@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from dispatcher.model import (
@@ -9,6 +10,7 @@ from dispatcher.model import (
     CallStatus,
     Carried,
     Fate,
+    FlawKind,
     PlannedRow,
     RowProblem,
     SheetRow,
@@ -23,6 +25,15 @@ from dispatcher.planning.settings import HiddenRows, PlanSettings
 SANDBOX_PREFIX = "sandbox-"  # ids of calls that nobody received
 
 _HIDDEN = Skip(code="hidden", message="The row is hidden in the sheet, and hidden rows are skipped")
+
+_LONG_NUMBER = re.compile(r"-?[0-9]{16,}")
+# What was wrong with a row that nobody sees in the cells of a results sheet.
+_UNSEEN = {
+    FlawKind.EXTRA_CELLS: "The row had cells beyond the header, which are not in this sheet; "
+    "compare it with the first sheet, then clear its call_error_code",
+    FlawKind.LONG_NUMBER: "An id of this row was a number of 16 digits or more, of which Excel "
+    "keeps only 15; fill it in again, then clear the row's call_error_code",
+}
 
 
 def plan_rows(
@@ -75,6 +86,9 @@ class _Fates:
             carried = self.carried(row)
             if carried is not None:
                 return carried
+            unmended = self._unmended(row)
+            if unmended is not None:
+                return unmended
         if self._skips_hidden and row.hidden:
             return _HIDDEN
         request = self._requests.request(row)
@@ -122,6 +136,19 @@ class _Fates:
             error_code=self._text(row, "error_code"),
             error=self._text(row, "error"),
         )
+
+    def _unmended(self, row: SheetRow) -> RowProblem | None:
+        """The problem that the row of a results sheet had, where its cells cannot show it."""
+        code = self._text(row, "error_code").strip()
+        status = self._text(row, "status").strip().casefold()
+        if status != CallStatus.INVALID or code not in _UNSEEN:
+            return None
+        kind = FlawKind(code)
+        if kind is FlawKind.LONG_NUMBER:
+            contact_id, key_values = self._requests.identity(row.cells)
+            if not any(_LONG_NUMBER.fullmatch(text.strip()) for text in (contact_id, *key_values)):
+                return None
+        return RowProblem(code=code, column="", message=_UNSEEN[kind])
 
     def _text(self, row: SheetRow, name: str) -> str:
         column = self._columns[name]

@@ -31,7 +31,8 @@ _NO_IDS = {
     ),
     "text with spaces": re.compile(r"\S*\s.*", re.DOTALL),
 }
-
+# A line that a spreadsheet opened with the wrong delimiter and saved as the text of one cell.
+_SEVERAL_CELLS = re.compile(r'[,;|"\t]')
 
 _AT_ONCE = 64  # rows
 
@@ -113,14 +114,19 @@ class SheetWatch:
             return
         self._ids += 1
         if has_uuid(identifier):
+            if _SEVERAL_CELLS.search(identifier):
+                self._see_wrong("several cells in one", number)
             return
         for kind, pattern in _NO_IDS.items():
             if pattern.fullmatch(identifier):
-                self._wrong += 1
-                self._wrong_example = self._wrong_example or f"row {number} holds {kind}"
+                self._see_wrong(kind, number)
                 return
         self._opaque += 1
         self._opaque_example = self._opaque_example or f'"{shown(identifier)}" in row {number}'
+
+    def _see_wrong(self, kind: str, number: int) -> None:
+        self._wrong += 1
+        self._wrong_example = self._wrong_example or f"row {number} holds {kind}"
 
     def _see_unnamed(self, row: PlannedRow) -> None:
         for column in [c for c in self._unnamed if row.cells[c].strip()]:

@@ -291,6 +291,7 @@ def test_a_missing_sheet_is_named(world: World) -> None:
 def test_a_refused_sheet_hints_at_the_headers_it_has(world: World) -> None:
     ended = world.run(world.csv([("x", "y")], header=("nombre", "monto")))
 
+    assert "campaign.csv: No column with the contact ids" in ended.complaint[0]
     assert ended.complaint[1] == "  the headers found are: nombre, monto"
 
 

@@ -193,7 +193,7 @@ class RowStream:
             if column == MOST_COLUMNS or (
                 reference is not None and reference != COLUMN_NAMES[column] + suffix
             ):
-                column = self._place(reference, column)
+                column = self._place(cell, column)
             parts = len(cell)
             if not parts:  # styled and empty
                 continue
@@ -251,8 +251,9 @@ class RowStream:
             self._refuse(f"has row {stated or number} after row {self._number}")
         return number
 
-    def _place(self, reference: str | None, following: int) -> int:
+    def _place(self, cell: Element, following: int) -> int:
         """Return the column of a cell that says none, or not the one *following*."""
+        reference = cell.get("r")
         if reference is None:
             if following == MOST_COLUMNS:
                 self._refuse(f"has more cells in row {self._number} than a sheet has columns")
@@ -263,6 +264,8 @@ class RowStream:
             return column
         found = position(reference)
         if found is None or found[1] != self._number:
+            if not len(cell):
+                return following - 1  # it holds nothing, so nothing stands in a wrong place
             self._refuse(f"has a cell named {reference[:20]} in row {self._number}")
         return found[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,8 @@ from dispatcher.model import Flaw, FlawKind, Remark, SheetHead, SheetRow
 LOOK_AHEAD = 500  # rows
 LOOK_AHEAD_CHARACTERS = 1_000_000
 _MOST_NAMED = 10
+_NOT_AVAILABLE = "#N/A"  # as a spreadsheet says it
+_CHANGED = frozenset({FlawKind.LONG_NUMBER, FlawKind.MERGED})
 
 
 class RawRow(NamedTuple):
@@ -132,23 +135,27 @@ def data_rows(rows: Iterable[RawRow], head: SheetHead, remarks: list[Remark]) ->
     Args:
         rows: The rows of the sheet from its first one.
         head: Its head.
-        remarks: ``hidden_rows`` is added after the last row.
+        remarks: ``hidden_rows``, ``long_number`` and ``merged_cell`` are added after the last row.
 
     Raises:
         SheetRefused: As *rows* does.
     """
     width = len(head.headers)
     hidden = 0
+    changed = _ChangedCells()
     for row in rows:
         if row.number <= head.header_row or not holds_anything(row):
             continue
         hidden += row.hidden
         flaws = row.flaws
+        cells = _padded(row.cells, width)
         if len(row.cells) > width or flaws:
             flaws = _fitting(row, width)
+            cells = _marked(cells, flaws)
+            changed.see(flaws)
         yield SheetRow(
             number=row.number,
-            cells=tuple(_padded(row.cells, width)),
+            cells=tuple(cells),
             hidden=row.hidden,
             flaws=flaws,
         )
@@ -160,6 +167,29 @@ def data_rows(rows: Iterable[RawRow], head: SheetHead, remarks: list[Remark]) ->
                 message=f"{hidden:,} {noun} hidden in the sheet, by a filter or by hand",
             )
         )
+    remarks.extend(changed.remarks())
+
+
+class _ChangedCells:
+    """Cells that lost something before the file came here, whatever column they stand in."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[FlawKind] = Counter()
+        self._first: dict[FlawKind, str] = {}
+
+    def see(self, flaws: Iterable[Flaw]) -> None:
+        """See the flaws of a row."""
+        for flaw in flaws:
+            if flaw.kind in _CHANGED:
+                self._counts[flaw.kind] += 1
+                self._first.setdefault(flaw.kind, flaw.message)
+
+    def remarks(self) -> Iterator[Remark]:
+        """Tell each kind with its first cell."""
+        for kind, message in self._first.items():
+            count = self._counts[kind]
+            more = f" ({count:,} such cells in all)" if count > 1 else ""
+            yield Remark(code=kind.value, message=message + more)
 
 
 def hidden_columns_remark(head: SheetHead, hidden: frozenset[int]) -> tuple[Remark, ...]:
@@ -205,11 +235,18 @@ def _fitting(row: RawRow, width: int) -> tuple[Flaw, ...]:
             Flaw(
                 kind=FlawKind.EXTRA_CELLS,
                 column=-1,
-                message=f"{name} is filled, beyond the last header:"
-                " give its column a header or clear the cell",
+                message=f"{name} is filled, beyond the last header",
             )
         )
     return tuple(flaws)
+
+
+def _marked(cells: Sequence[str], flaws: Iterable[Flaw]) -> Sequence[str]:
+    """Fill the cells without a value: fed back with the results, empty ones would be taken."""
+    missing = {flaw.column for flaw in flaws if flaw.kind is FlawKind.NO_VALUE}
+    if not missing:
+        return cells
+    return [_NOT_AVAILABLE if at in missing else text for at, text in enumerate(cells)]
 
 
 def _column_title(index: int, header: str) -> str:

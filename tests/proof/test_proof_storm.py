@@ -29,7 +29,7 @@ from dispatcher.sandbox import (
 
 KILLS = int(os.environ.get("PROOF_KILLS", "200"))
 WORKERS = 8
-LOOKS_FIRST = 0.03  # share of the runs that reconcile: the API's lists are 20 a minute to all of them
+LOOKS_FIRST = 0.03  # share of the runs that reconcile: all share 20 lists a minute
 PAUSE_SECONDS = 2.0  # between two looks at the status, which cost as much as a run's start
 
 FAULTS = (

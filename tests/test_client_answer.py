@@ -15,7 +15,8 @@ from dispatcher.client.answer import AnswerReader
 
 OK = b"HTTP/1.1 201 Created\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-TWO = OK + b"Content-Length: 2\r\n\r\n{}"
+LENGTH = b"Content-Length: 2\r\n"
+TWO = OK + LENGTH + b"\r\n{}"
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,36 @@ ANSWERS: dict[str, tuple[bytes, Read]] = {
         Read(0, is_complete=False, may_stay=False, is_http=False),
     ),
     "garbage": (b"SSH-2.0\r\n", Read(0, is_complete=False, may_stay=False, is_http=False)),
+    "its length twice": (TWO.replace(LENGTH, LENGTH * 2), Read(201, b"{}")),
+    "its length twice in a line": (TWO.replace(b": 2", b": 2, 2"), Read(201, b"{}")),
+    "its length twice, after an interim answer": (
+        b"HTTP/1.1 103 Hints\r\nContent-Length: 9\r\n\r\n" + TWO.replace(LENGTH, LENGTH * 2),
+        Read(201, b"{}"),
+    ),
+    "its length twice, with bare line feeds": (
+        TWO.replace(LENGTH, LENGTH * 2).replace(b"\r\n", b"\n"),
+        Read(201, b"{}"),
+    ),
+    "two lengths": (
+        TWO.replace(LENGTH, b"Content-Length: 1\r\n" + LENGTH),
+        Read(201, b"{}", is_complete=False, may_stay=False, is_http=False),
+    ),
+    "two lengths in a line": (
+        TWO.replace(b": 2", b": 2, 1"),
+        Read(201, b"{}", is_complete=False, may_stay=False, is_http=False),
+    ),
+    "a length that is no number": (
+        TWO.replace(b": 2", b": two"),
+        Read(201, b"{}", is_complete=False, may_stay=False),
+    ),
+    "a length without end": (
+        TWO.replace(b": 2", b": " + b"2" * 40),
+        Read(0, is_complete=False, may_stay=False, is_http=False),
+    ),
+    "its length twice in a head that breaks off": (
+        OK + LENGTH * 2 + b"Date",
+        Read(0, is_complete=False, may_stay=False),
+    ),
     "broken chunks": (
         CHUNKED + b"2\r\n{}\r\nzz\r\n",
         Read(201, b"{}", is_complete=False, may_stay=False, is_http=False),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httptools
 import httpx
 
+from dispatcher.client.lengths import with_one_length
+
 _FIRST_FINAL_STATUS = 200
 _MOST_FRAMING = 2**20  # bytes of head, interim answers, chunk sizes and trailers
 _SAY_WHERE_IT_ENDS = frozenset((b"content-length", b"transfer-encoding"))
@@ -22,15 +24,7 @@ class AnswerReader:
     """
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
-        # Generous, as browsers are: an answer that is not understood is a call id lost.
-        self._parser.set_dangerous_leniencies(
-            lenient_headers=True,
-            lenient_chunked_length=True,
-            lenient_keep_alive=True,
-            lenient_optional_cr_before_lf=True,
-            lenient_spaces_after_chunk_size=True,
-        )
+        self._parser = self._new_parser()
         self.begin()
 
     def begin(self) -> None:
@@ -41,6 +35,9 @@ class AnswerReader:
         self.may_stay = False
         self._body: list[bytes] = []
         self._framing = 0
+        self._head = b""
+        self._lacks_a_length = False
+        self._is_doubtful = False
 
     def feed(self, piece: bytes) -> None:
         """
@@ -50,19 +47,24 @@ class AnswerReader:
             httpx.RemoteProtocolError: This is no answer; what came of one before stands.
         """
         self._framing += len(piece)
+        if not self.status:
+            self._head += piece
         try:
-            self._parser.feed_data(piece)
+            self._parse(piece)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.may_stay = False
             if not self.is_complete:
                 raise httpx.RemoteProtocolError("not HTTP") from None
         if self._framing > _MOST_FRAMING:
             raise httpx.RemoteProtocolError("endless")
+        if self.is_complete and self._is_doubtful:
+            self.is_complete = self.may_stay = False
+            raise httpx.RemoteProtocolError("its length is in doubt")
 
     def end(self) -> None:
         """Take note that nothing more will come, which is how some answers end."""
         names = {name.lower() for name, _ in self.headers}
-        if self.status and names.isdisjoint(_SAY_WHERE_IT_ENDS):
+        if self.status and names.isdisjoint(_SAY_WHERE_IT_ENDS) and not self._is_doubtful:
             self.is_complete = True
 
     def take(self) -> bytes:
@@ -70,6 +72,33 @@ class AnswerReader:
         taken = b"".join(self._body)
         self._body.clear()
         return taken
+
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        parser = httptools.HttpResponseParser(self)
+        # Generous, as browsers are: an answer that is not understood is a call id lost.
+        parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_chunked_length=True,
+            lenient_keep_alive=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
+        return parser
+
+    def _parse(self, piece: bytes) -> None:
+        if not self._lacks_a_length:
+            try:
+                self._parser.feed_data(piece)
+            except httptools.HttpParserError as fault:
+                if self.status or "Content-Length" not in str(fault):
+                    raise
+                self._lacks_a_length = True
+        if self._lacks_a_length and (mended := with_one_length(self._head)) is not None:
+            self._lacks_a_length = False
+            self._is_doubtful = not mended[1]
+            self.headers.clear()
+            self._parser = self._new_parser()
+            self._parser.feed_data(mended[0])
 
     def on_message_begin(self) -> None:
         """Notice an answer that nobody asked for."""

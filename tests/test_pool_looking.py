@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ class Time:
 
     async def sleep(self, seconds: float) -> None:
         assert seconds >= 0
+        assert len(self.waited) < 1000, "it waits for ever"
         if seconds:
             self.waited.append(seconds)
         self.now += seconds
@@ -45,12 +47,19 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 async def _looked(
-    url: str, key: str, ledger: Ledger, time: Time, *, times: int, rate: Rate | None = None
+    url: str,
+    key: str,
+    ledger: Ledger,
+    time: Time,
+    *,
+    times: int,
+    rate: Rate | None = None,
+    strict: bool = False,
 ) -> list[Reply | NoReply]:
     clock = Clock(monotonic=lambda: time.now, chance=lambda: 0.0)
     client = Client(base_url=url, api_key=key, connect_timeout_seconds=5, answer_timeout_seconds=5)
     with Recorder(ledger, repeat_after_hours=0) as recorder:
-        slots = Slots(recorder, rate=rate, base_url=url, workers=1, clock=clock)
+        slots = Slots(recorder, rate=rate, base_url=url, workers=1, clock=clock, strict=strict)
         async with client:
             looker = Looker(client, slots, max_wait_seconds=30, clock=clock, sleep=time.sleep)
             return [
@@ -139,3 +148,24 @@ def test_an_answer_that_was_lost_is_asked_for_once_more(ledger: Ledger, time: Ti
 
     assert isinstance(answer, NoReply)
     assert time.waited == [1.0]
+
+
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(asyncio.IncompleteReadError):
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(b"HTTP/1.1 429 Wait\r\nContent-Length: 0\r\n\r\n")
+    writer.close()
+
+
+def test_the_last_try_is_over_for_a_strict_pace_like_those_before(
+    ledger: Ledger, time: Time
+) -> None:
+    async def scene() -> list[Reply | NoReply]:
+        async with await asyncio.start_server(_refuse, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            one = Rate(count=1, unit_seconds=1)
+            return await _looked(url, "a-key", ledger, time, times=2, rate=one, strict=True)
+
+    answers = asyncio.run(scene())
+
+    assert [answer.status for answer in answers if isinstance(answer, Reply)] == [429, 429]

@@ -64,15 +64,21 @@ class Looker:
     ) -> Reply | NoReply:
         """Ask again what was lost on the way or came too soon: reading twice harms nobody."""
         for attempt in range(1, _TRIES):
-            await self._turn(budget)
-            answer = await self._client.look(path, query)
-            self._slots.ended()
+            answer = await self._ask(path, query, budget)
             wait = self._wait_after(answer, attempt)
             if wait is None:
                 return answer
             await self._sleep(wait)
+        return await self._ask(path, query, budget)
+
+    async def _ask(
+        self, path: str, query: Mapping[str, str], budget: _Purse | None
+    ) -> Reply | NoReply:
         await self._turn(budget)
-        return await self._client.look(path, query)
+        try:
+            return await self._client.look(path, query)
+        finally:
+            self._slots.ended()
 
     async def _turn(self, budget: _Purse | None) -> None:
         while True:

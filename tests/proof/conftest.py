@@ -18,7 +18,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,11 +34,13 @@ from dispatcher.ledger import DueRules, Ledger, RecordedOutcome, open_ledger
 from dispatcher.model import (
     CallRequest,
     CallState,
+    Campaign,
     Mark,
     MarkRefusal,
     Outcome,
     PlannedRow,
     Purpose,
+    Snapshot,
     SnapshotHead,
     StopWord,
     Withdrawal,
@@ -52,17 +54,31 @@ EPOCH = datetime(2026, 6, 15, 12, tzinfo=UTC)
 API = "http://127.0.0.1:9"
 HOURS = 20
 RULES = DueRules(stopping_codes=STOPPING_CODES)
-TICK_SECONDS = 3.0  # seldom enough for hours that pass in no time
+TICK_SECONDS = 10.0  # seldom enough for hours that pass in no time
+ASIDE_SECONDS = 2.0  # the same, for a call that waits for another to its contact
 FOREVER = 30 * 86400.0
 TRANSIT_SECONDS = (*(0.001, 0.01, 0.2) * 8, 30.0, 500.0)  # some arrive after everybody gave up
 LONGEST_END_SECONDS = 80.0  # the deadlines of a connection and an answer, and a slow disk
-# campaign -> (contact, further key value, minutes of delay): some stand in both, some twice in one
-SHEETS: dict[str, tuple[tuple[int, str, float], ...]] = {
-    "mora": (
-        *((n, "", 90.0 if n == 5 else 0.0) for n in range(11)),
-        *((n, "2", 0.0) for n in (1, 7)),
-    ),
-    "otra": tuple((n, "", 0.0) for n in range(7, 15)),
+
+Rows = tuple[tuple[int, str, float], ...]
+"""Of each row: contact, further key value, minutes of delay."""
+
+
+def _sheets(first: int, shared: int, last: int) -> dict[str, Rows]:
+    """Two campaigns: those from *shared* to *first* stand in both, two people twice in one."""
+    return {
+        "mora": (
+            *((n, "", 90.0 if n == shared - 2 else 0.0) for n in range(first)),
+            *((n, "2", 0.0) for n in (1, shared)),
+        ),
+        "otra": tuple((n, "", 0.0) for n in range(shared, last)),
+    }
+
+
+SHEETS = {
+    "few": _sheets(4, 2, 5),
+    "usual": _sheets(11, 7, 15),
+    "many": _sheets(40, 30, 60),
 }
 
 T = TypeVar("T")
@@ -96,11 +112,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         selector = _Jumping()
         selector.loop = self
         self.passed = 1000.0
+        self.faults: list[object] = []
         super().__init__(selector)
+        self.set_exception_handler(self._note_fault)
         self.set_task_factory(_owned_task)  # type: ignore[arg-type]
 
     def time(self) -> float:
         return self.passed
+
+    def _note_fault(self, _: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        """Keep what nobody heard of, but for what the dead left and what a broken disk said."""
+        fault = context.get("exception")
+        if not isinstance(fault, DiedError | StorageFailed | asyncio.CancelledError):
+            self.faults.append(fault or context["message"])
 
     def _write_to_self(self) -> None:
         """Wake nobody: there are no other threads."""
@@ -356,6 +380,7 @@ class Fate:
     """What befalls a process."""
 
     STOP = "stop"
+    ASKED = "asked"  # by another process, through the ledger
     ABORT = "abort"
     KILL = "kill"
     FULL = "full"
@@ -408,10 +433,7 @@ class Process:
 
     async def _run(self, ledger: WatchedLedger) -> None:
         world = self.world
-        known = ledger.campaign(self.campaign)
-        assert known is not None
-        snapshot = ledger.last_snapshot(known.id)
-        assert snapshot is not None
+        known, snapshot = world.recording(self.campaign)
         hours = self.settings.repeat_after_hours
         with ledger.holding.hold(self.campaign):
             ledger.settle_left_over(known.id, at=world.now())
@@ -476,6 +498,8 @@ class Process:
                 self.stopped_at = min(self.stopped_at, world.lived)
                 if fate == Fate.ABORT:
                     self.pool.abort()
+            case Fate.ASKED:
+                world.opened.holding.ask(self.campaign, at=world.now())
             case Fate.KILL:
                 self.die()
             case Fate.FULL | Fate.UNSURE:
@@ -550,6 +574,7 @@ class World:
         self.violations: list[str] = []
         self.processes: list[Process] = []
         self.on_commit: Callable[[Process], None] = lambda _: None
+        self._recordings: dict[str, tuple[Campaign, Snapshot]] = {}
         self._ids = 0
         self._slept = 0.0
         self._reader = sqlite3.connect(opened.location, isolation_level=None)
@@ -591,6 +616,16 @@ class World:
 
     def read(self, statement: str, *values: object) -> list[tuple[object, ...]]:
         return self._reader.execute(statement, values).fetchall()
+
+    def recording(self, campaign: str) -> tuple[Campaign, Snapshot]:
+        """The campaign and the snapshot of its sheet, which no run of a world records anew."""
+        if campaign not in self._recordings:
+            known = self.opened.campaign(campaign)
+            assert known is not None
+            snapshot = self.opened.last_snapshot(known.id)
+            assert snapshot is not None
+            self._recordings[campaign] = known, snapshot
+        return self._recordings[campaign]
 
     def states(self, campaign: str = "") -> Counter[object]:
         rows = self.read(
@@ -780,8 +815,8 @@ def tell(request: pytest.FixtureRequest) -> Callable[..., None]:
 # What every proof begins with
 
 
-def requests_of(campaign: str) -> list[CallRequest]:
-    """The rows of a campaign's sheet."""
+def requests_of(campaign: str, rows: Rows) -> list[CallRequest]:
+    """The rows of a campaign's sheet as requests."""
     return [
         CallRequest(
             key=call_key(campaign, f"person-{contact}", (further,)),
@@ -792,11 +827,11 @@ def requests_of(campaign: str) -> list[CallRequest]:
             from_number_id="number",
             delay_minutes=delay,
         )
-        for row, (contact, further, delay) in enumerate(SHEETS[campaign], start=2)
+        for row, (contact, further, delay) in enumerate(rows, start=2)
     ]
 
 
-def _record(ledger: Ledger, campaign: str) -> None:
+def _record(ledger: Ledger, campaign: str, sheet: Rows) -> None:
     head = SnapshotHead(
         file=f"/{campaign}.csv",
         digest="d",
@@ -810,7 +845,7 @@ def _record(ledger: Ledger, campaign: str) -> None:
     known = ledger.claim_campaign(campaign, key_columns=(), base_url=API)
     rows = [
         PlannedRow(number=request.row, cells=(request.contact_id,), fate=request)
-        for request in requests_of(campaign)
+        for request in requests_of(campaign, sheet)
     ]
     ledger.record(known.id, head, rows, digest_of=request_digest, remarks=lambda: (), at=EPOCH)
 
@@ -827,30 +862,38 @@ def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def recorded(memory: Path) -> Path:
-    """A ledger with two campaigns that share people, recorded and not yet run."""
-    file = memory / "recorded.db"
-    with open_ledger(str(file), purpose=Purpose.REAL, create=True) as ledger:
-        for campaign in SHEETS:
-            _record(ledger, campaign)
-    return file
+def recorded(memory: Path) -> dict[str, Path]:
+    """Of each size a ledger with two campaigns that share people, recorded and not yet run."""
+    files = {size: memory / f"recorded-{size}.db" for size in SHEETS}
+    for size, file in files.items():
+        with open_ledger(str(file), purpose=Purpose.REAL, create=True) as ledger:
+            for campaign, rows in SHEETS[size].items():
+                _record(ledger, campaign, rows)
+    return files
 
 
 class Worlds:
     """Makes worlds in memory, one at a time in each place."""
 
-    def __init__(self, folder: Path, recorded: Path) -> None:
+    def __init__(self, folder: Path, recorded: Mapping[str, Path]) -> None:
         self._folder = folder
         self._recorded = recorded
         self._opened: dict[str, Ledger] = {}
         self._worlds: dict[str, World] = {}
 
-    def __call__(self, seed: object, *, place: str = "here", image: Path | None = None) -> World:
-        """Make a world from a seed, with its ledger as recorded, or as *image* shows it."""
+    def __call__(
+        self,
+        seed: object,
+        *,
+        size: str = "usual",
+        place: str = "here",
+        image: Path | None = None,
+    ) -> World:
+        """Make a world from a seed, with a ledger of a size, or as *image* shows it."""
         self.leave(place)
         file = self._folder / f"{place}.db"
         for suffix in ("", "-wal"):
-            source = Path(f"{image or self._recorded}{suffix}")
+            source = Path(f"{image or self._recorded[size]}{suffix}")
             if source.exists():
                 shutil.copy(source, f"{file}{suffix}")
         if place not in self._opened:
@@ -872,10 +915,13 @@ class Worlds:
 
 
 @pytest.fixture
-def world_of(memory: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+def world_of(
+    memory: Path, recorded: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Worlds]:
     """Make a world from a seed; the one before is gone then."""
     monkeypatch.setattr(workers, "Recorder", DrivenRecorder)
     monkeypatch.setattr(workers, "_TICK_SECONDS", TICK_SECONDS)
+    monkeypatch.setattr(workers, "_ASIDE_SECONDS", ASIDE_SECONDS)
     worlds = Worlds(memory, recorded)
     yield worlds
     worlds.leave_all()

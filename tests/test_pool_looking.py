@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dispatcher.client import Client
+from dispatcher.errors import LookUpFailed
 from dispatcher.ledger import Ledger, open_ledger
 from dispatcher.model import NoReply, Purpose, Reply
 from dispatcher.pacer import Rate
@@ -55,13 +56,16 @@ async def _looked(
     times: int,
     rate: Rate | None = None,
     strict: bool = False,
+    has_time: bool = True,
 ) -> list[Reply | NoReply]:
     clock = Clock(monotonic=lambda: time.now, chance=lambda: 0.0)
     client = Client(base_url=url, api_key=key, connect_timeout_seconds=5, answer_timeout_seconds=5)
     with Recorder(ledger, repeat_after_hours=0) as recorder:
         slots = Slots(recorder, rate=rate, base_url=url, workers=1, clock=clock, strict=strict)
         async with client:
-            looker = Looker(client, slots, max_wait_seconds=30, clock=clock, sleep=time.sleep)
+            looker = Looker(
+                client, slots, max_wait_seconds=30, has_time=has_time, clock=clock, sleep=time.sleep
+            )
             return [
                 await (
                     looker.look_at_list("/v1/calls", {"limit": "1"})
@@ -97,6 +101,15 @@ def test_two_commands_on_one_ledger_share_what_the_list_allows(ledger: Ledger, t
 
     assert {a.status for a in first + second if isinstance(a, Reply)} == {200}
     assert 60 <= sum(time.waited) < 61
+
+
+def test_who_has_no_time_gives_up_where_the_budget_is_spent(ledger: Ledger, time: Time) -> None:
+    with SandboxServer(SandboxOptions(rate_per_minute=1000)) as server:
+        asyncio.run(_looked(server.url, server.key, ledger, time, times=20, has_time=False))
+        with pytest.raises(LookUpFailed, match="used up"):
+            asyncio.run(_looked(server.url, server.key, ledger, time, times=2, has_time=False))
+
+    assert time.waited == []
 
 
 def test_what_was_spent_before_the_machine_started_anew_is_back(ledger: Ledger, time: Time) -> None:

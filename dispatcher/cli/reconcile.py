@@ -104,8 +104,9 @@ def reconcile_before(job: Job) -> None:
     """
     Look for what earlier runs of the campaign left uncertain, before a run places anything.
 
-    Not where it was asked not to. Best effort: at most as many calls as the API's list allows in
-    a minute, the latest first; an API that does not answer as documented leaves all as it is.
+    Not where it was asked not to. Best effort: as many calls as the API's list allows at this
+    moment, the latest first; no run waits for more. An API that does not answer as documented
+    leaves all as it is.
     """
     if not job.options.reconcile or job.api.purpose is not Purpose.REAL:
         return
@@ -126,6 +127,7 @@ def reconcile_before(job: Job) -> None:
             connect=job.connect,
             rules=TraceRules(),
             tell=findings.append,
+            has_time=False,
         )
     except DispatcherError as error:
         say(one_line(f"They could not all be looked for, and stay uncertain: {error.message}"))

@@ -36,6 +36,7 @@ from dispatcher.pool.slots import Slots
 _PAGE = 100
 _MOST_PAGES = 200
 _ON_TOP_SECONDS = 2.0  # a marked call begins at most a second after its slot
+_HURRIED_SECONDS = 5.0
 _KILLED = "interrupted"  # its end is when that was noticed, perhaps days later
 
 
@@ -96,6 +97,7 @@ def settle_traced(
     connect: Callable[[], Client],
     rules: TraceRules,
     tell: Callable[[Finding], None],
+    has_time: bool = True,
 ) -> None:
     """
     Look for calls, and settle each that was found before looking for the next.
@@ -108,12 +110,13 @@ def settle_traced(
         connect: Makes one client.
         rules: Skew, margin and settling time.
         tell: Told of each call.
+        has_time: Wait where the API allows no more look-ups for now, rather than give up.
 
     Raises:
         LookUpFailed: the API does not answer, or not as documented; what was settled stays so.
         UsageProblem: it refused the key.
     """
-    asyncio.run(_settle(ledger, campaign, calls, settings, connect, rules, tell))
+    asyncio.run(_settle(ledger, campaign, calls, settings, connect, rules, tell, has_time=has_time))
 
 
 async def _settle(
@@ -124,6 +127,8 @@ async def _settle(
     connect: Callable[[], Client],
     rules: TraceRules,
     tell: Callable[[Finding], None],
+    *,
+    has_time: bool,
 ) -> None:
     clock = Clock()
     with Recorder(ledger, repeat_after_hours=settings.repeat_after_hours) as recorder:
@@ -136,7 +141,13 @@ async def _settle(
         )
         async with connect() as client:
             wait = settings.retry.max_wait_seconds
-            looker = Looker(client, slots, max_wait_seconds=wait, clock=clock)
+            looker = Looker(
+                client,
+                slots,
+                max_wait_seconds=wait if has_time else min(wait, _HURRIED_SECONDS),
+                has_time=has_time,
+                clock=clock,
+            )
             tracer = _Tracer(ledger, looker, settings, rules)
             for call in calls:
                 tell(await tracer.find(call))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
 from dispatcher.client import Client
+from dispatcher.errors import LookUpFailed
 from dispatcher.model import NoReply, Reply
 from dispatcher.policy import backoff_seconds, retry_after_seconds
 from dispatcher.pool.settings import Clock
@@ -31,6 +32,7 @@ class Looker:
         client: Open.
         slots: The pace.
         max_wait_seconds: The longest wait the API may ask for; beyond it the 429 is returned.
+        has_time: Wait for lists whose budget is spent, rather than give up.
         clock: Time and chance.
         sleep: Waits so many seconds.
     """
@@ -41,12 +43,14 @@ class Looker:
         slots: Slots,
         *,
         max_wait_seconds: float,
+        has_time: bool = True,
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._client = client
         self._slots = slots
         self._max_wait_seconds = max_wait_seconds
+        self._has_time = has_time
         self._clock = clock
         self._sleep = sleep
         self._lists = _Purse(slots, clock)
@@ -56,7 +60,12 @@ class Looker:
         return await self._patiently(path, query, None)
 
     async def look_at_list(self, path: str, query: Mapping[str, str]) -> Reply | NoReply:
-        """Read a page of a list that the API limits further."""
+        """
+        Read a page of a list that the API limits further.
+
+        Raises:
+            LookUpFailed: The budget is spent, and there is no time to wait for more.
+        """
         return await self._patiently(path, query, self._lists)
 
     async def _patiently(
@@ -87,6 +96,11 @@ class Looker:
             if budget is None or (free_at := await budget.take()) is None:
                 break
             self._slots.give_back(slot)
+            if not self._has_time:
+                raise LookUpFailed(
+                    f"the {LISTS_A_MINUTE} looks a minute at its list of calls are used up",
+                    hint="'dispatcher reconcile' waits for more",
+                )
             await self._wait_until(free_at)
         while not self._slots.begins(slot):
             await self._wait_until(self._slots.earliest(slot))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -367,6 +368,22 @@ def test_a_run_looks_first_for_what_earlier_runs_left(world: World) -> None:
     assert "Found and now placed: 1 of 1." in ended.err
     assert world.agrees("campaign.results.csv")
     assert world.called() == ["c-1", "c-2"]
+
+
+def test_a_run_does_not_wait_for_more_looks_than_the_list_allows_now(world: World) -> None:
+    world.configure(NEVER_STOPS)
+    world.serve(Faults(contacts={f"c-{n}": (LOST,) for n in range(1, 26)}))
+    world.run(world.people(30))
+
+    first = world.run("campaign.csv")
+    second = world.run("campaign.csv")
+
+    assert "Found and now placed: 20 of 25." in first.err
+    assert "Looking for 5 uncertain calls of earlier runs" in second.err
+    assert "the 20 looks a minute at its list of calls are used up" in second.err
+    assert "Found and now placed: 0 of 5." in second.err
+    assert Counter(world.statuses().values()) == {"placed": 25, "uncertain": 5}
+    assert len(world.called()) == 30
 
 
 def test_a_run_asked_not_to_looks_for_nothing(world: World) -> None:

@@ -479,7 +479,7 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize(("idle", "connections"), [(3.9, 1), (4.1, 2)], ids=["3.9 s", "4.1 s"])
+@pytest.mark.parametrize(("idle", "connections"), [(0.74, 1), (0.76, 2)], ids=["0.74 s", "0.76 s"])
 def test_an_idle_connection_is_left_before_common_servers_drop_it(
     idle: float, connections: int, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:

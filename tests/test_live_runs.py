@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from dispatcher.sandbox import Faults, SandboxOptions, SandboxServer
+from dispatcher.sandbox import Fault, FaultKind, Faults, SandboxOptions, SandboxServer
 
 WORKERS = 4
 LIMITED = """
@@ -42,9 +44,15 @@ class World:
             rows.writerows([f"person-{n}", "agent", "number", n] for n in contacts)
         return path
 
-    def start(self, *arguments: str | Path, largest_file: int = 0) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str | Path,
+        largest_file: int = 0,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
+            **environment,
             "CONTACTSHIP_API_KEY": self.server.key,
             "CONTACTSHIP_BASE_URL": self.server.url,
             "DISPATCHER_LEDGER": str(self.folder / "ledger.db"),
@@ -169,6 +177,33 @@ def test_a_signal_finishes_what_is_in_flight_and_writes_the_results(
     assert by_status == {"placed": len(placed), "pending": 200 - len(placed)}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends other signals")
+def test_a_second_signal_ends_what_is_in_flight_and_all_that_was_sent_is_uncertain(
+    tmp_path: Path,
+) -> None:
+    silent = {f"person-{n}": (Fault(kind=FaultKind.SILENT_AFTER),) for n in range(10, 200)}
+    options = SandboxOptions(rate_per_minute=0, faults=Faults(contacts=silent), id_prefix="call-")
+    with SandboxServer(options) as server:
+        world = World(server=server, folder=tmp_path)
+        sheet = world.sheet("cobranzas.csv", range(200))
+        process = world.start(*world.campaign(sheet, "100/second"))
+        world.wait_until_placed(10 + WORKERS, process)
+
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        assert any("no new call" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+
+        ended = json.loads(out)
+        assert (process.returncode, ended["stopped"]) == (130, "signal"), err
+        expected = {"placed": 10, "uncertain": WORKERS, "pending": 190 - WORKERS}
+        assert {word: count for word, count in ended["counts"].items() if count} == expected
+        rows = rows_of(Path(ended["results"]))
+        assert Counter(row["call_status"] for row in rows) == expected
+        assert len(world.placed()) == 10 + WORKERS
+
+
 def test_a_run_that_is_asked_to_stop_ends_within_a_second_as_with_ctrl_c(world: World) -> None:
     sheet = world.sheet("cobranzas.csv", range(400))
     process = world.start(*world.campaign(sheet, "40/second"))
@@ -252,14 +287,47 @@ def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> No
 
     # From now on no file of the process grows beyond this: the log of the ledger is longer.
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
-    out, err = process.communicate(timeout=60)
 
+    _judge_storage_fault(world, process, sheet)
+
+
+@pytest.fixture(scope="session")
+def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that lets writing to a ledger's log fail, as a disk does."""
+    compiler = shutil.which("cc")
+    if sys.platform != "linux" or compiler is None:
+        pytest.skip("needs Linux and a C compiler")
+    source = Path(__file__).with_name("failing_disk.c")
+    library = tmp_path_factory.mktemp("disk") / "failing_disk.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    return library
+
+
+@pytest.mark.parametrize("kind", ["write", "sync"])
+def test_a_disk_that_fails_stops_the_run_and_no_id_is_lost(
+    world: World, failing_disk: Path, kind: str
+) -> None:
+    sheet = world.sheet("cobranzas.csv", range(300))
+    sign = world.folder / "from now on"
+    faulty = {"LD_PRELOAD": str(failing_disk), "FAILING_DISK": kind, "FAILING_DISK_SIGN": str(sign)}
+    process = world.start(*world.campaign(sheet, "60/second"), environment=faulty)
+    world.wait_until_placed(20, process)
+
+    sign.touch()
+
+    said = _judge_storage_fault(world, process, sheet)
+    assert "disk I/O error" in said
+
+
+def _judge_storage_fault(world: World, process: subprocess.Popen[str], sheet: Path) -> str:
+    """Wait for the end of a run and let the next one end it well; what the first one said."""
+    out, first_err = process.communicate(timeout=60)
     ended = json.loads(out)
-    assert (process.returncode, ended["stopped"]) == (8, "ledger_failed"), err
+    assert (process.returncode, ended["stopped"]) == (8, "ledger_failed"), first_err
     ids = {call.call_id for call in world.server.record}
     written = {row["call_id"] for row in rows_of(Path(ended["results"]))} - {""}
     assert written == ids
-    said = [line for line in err.splitlines() if line.startswith("NOT RECORDED")]
+    said = [line for line in first_err.splitlines() if line.startswith("NOT RECORDED")]
     files = [*world.folder.glob("dispatcher-unrecorded-*.jsonl")]  # none if no answer was out
     lines = [line for file in files for line in file.read_text("utf-8").splitlines()]
     kept = [json.loads(line)["call_id"] for line in lines]
@@ -272,6 +340,7 @@ def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> No
     assert counts["uncertain"] <= WORKERS  # marked, not begun, and even that not recorded
     assert code == (5 if counts["uncertain"] else 0)
     assert set(world.placed().values()) == {1}
+    return first_err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps what is open in its place")

@@ -69,7 +69,7 @@ class Schedule:
     def play(self) -> None:
         """Let some rounds of runs fare as chance has it, then one in peace."""
         world, random = self.world, self.random
-        for _ in range(random.randint(1, 4)):
+        for _ in range(random.choice((1, 1, 2, 2, 3, 4))):
             self._weather()
             some = random.choice((["mora"], ["mora"], ["otra"], ["mora", "otra"], ["otra", "mora"]))
             rate = self._rate()
@@ -533,15 +533,15 @@ def withdraw_what_was_sent(patches: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("break_it", "noticed", "first"),
     [
-        (forget_what_was_sending, "placed 2 times", 8),
+        (forget_what_was_sending, "placed 2 times", 18),
         (take_a_lost_answer_for_not_sent, "placed 2 times", 2),
-        (take_a_server_error_for_not_sent, "placed 2 times", 22),
+        (take_a_server_error_for_not_sent, "placed 2 times", 25),
         (mark_only_in_memory, "left while its call was", 0),
         (call_everybody_again_at_once, "one contact was called twice", 0),
         (begin_what_is_marked_whatever_comes, "started after a stop", 1),
-        (catch_up_in_a_burst, "starts in a window", 40),
-        (keep_twice_the_pace, "starts in a window", 43),
-        (forget_outcomes_after_a_stop, "is lost", 3),
+        (catch_up_in_a_burst, "starts in a window", 3),
+        (keep_twice_the_pace, "starts in a window", 62),
+        (forget_outcomes_after_a_stop, "is lost", 9),
         (keep_an_outcome_without_its_id, "is lost", 0),
         (withdraw_what_was_sent, "placed 2 times", 2),
     ],

@@ -4,7 +4,7 @@ A world whose clock jumps, whose network and disk obey a seed, and whose process
 The proofs that nobody is called twice and nothing is lost. Short forms run with all tests; the
 long ones by ``python -m pytest tests/proof --slow``, which tells their figures at its end. The
 sizes can be set by the environment: PROOF_KILLS (200), PROOF_SCHEDULES (5000) and
-PROOF_SOAK_MINUTES (30).
+PROOF_SOAK_MINUTES (30; 0 leaves the soak out).
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ SCHEDULES = int(os.environ.get("PROOF_SCHEDULES", "5000"))
 SHORT, CHUNK = 60, 10
 ENOUGH = 300
 PARTS = 8
-SIZES = (*("few",) * 16, *("usual",) * 3, "many")  # few people meet as many faults, and sooner
+SIZES = (*("few",) * 32, *("usual",) * 4, "many")  # few people meet as many faults, and sooner
 HOURS = 20
 FATES = (
     *("stop", "stop", "asked", "abort"),

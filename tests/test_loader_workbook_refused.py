@@ -299,7 +299,7 @@ def test_endless_pieces_are_refused(refused: Refused, parts: dict[str, str]) -> 
 def test_shared_texts_that_unpack_like_a_bomb_are_refused(
     refused: Refused, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dispatcher.loader.workbook.shared_strings._RATIO_MATTERS_FROM", 1000)
+    monkeypatch.setattr("dispatcher.loader.workbook.text_table._RATIO_MATTERS_FROM", 1000)
     texts = {TEXTS: f"<sst>{'<si><t>same</t></si>' * 10_000}</sst>"}
 
     assert "zip bomb" in refused(packed(parts_of() | texts)).message

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
@@ -38,6 +39,9 @@ LONG_NUMBER = (
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
 # Fifteen digits or fewer in their shortest form read back as they are: no arithmetic is needed.
 _SETTLED = re.compile(r"-?[1-9][0-9]{0,9}\.[0-9]{0,4}[1-9]")
+_ALL_SETTLED = re.compile(
+    r"(?:(?:-?[1-9][0-9]{0,9}\.[0-9]{0,4}[1-9]|[1-9][0-9]{0,14}|0)?+(?:\0|\Z))*+"
+)
 _INTEGER = re.compile(r"-?[0-9]+")
 _ISO = re.compile(
     r"(?:(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})T?)?"
@@ -115,6 +119,16 @@ def plain_number(stored: str) -> str | CellFault:
     if not _NUMBER.fullmatch(stored) or math.isinf(value := float(stored)):
         return _NO_NUMBER
     return _plain(stored, value)
+
+
+def settled_numbers(stored: Sequence[str]) -> bool:
+    """
+    Return whether numbers that are shown as they are are all their own text.
+
+    Args:
+        stored: The numbers as the file has them, without NULs; "" where there is none.
+    """
+    return _ALL_SETTLED.fullmatch("\0".join(stored)) is not None
 
 
 def iso_text(stored: str, form: NumberForm) -> str:

@@ -25,8 +25,8 @@ from dispatcher.loader.workbook.shaping import (
     hidden_columns_remark,
     preview_of,
 )
-from dispatcher.loader.workbook.shared_strings import shared_strings_of
 from dispatcher.loader.workbook.styles import styles_of
+from dispatcher.loader.workbook.text_table import shared_strings_of
 from dispatcher.model import Remark, SheetHead, SheetRow
 
 

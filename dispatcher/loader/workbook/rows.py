@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from functools import lru_cache, partial
 from itertools import chain
 from typing import NoReturn
@@ -25,8 +25,10 @@ from dispatcher.loader.workbook.markup import (
 )
 from dispatcher.loader.workbook.number_text import CellFault
 from dispatcher.loader.workbook.package import Package
-from dispatcher.loader.workbook.plain_rows import PlainRows, stands_alone
+from dispatcher.loader.workbook.pieces import stands_alone
+from dispatcher.loader.workbook.plain_rows import PlainRows
 from dispatcher.loader.workbook.refusal import unreadable, unsafe
+from dispatcher.loader.workbook.row_runs import RowRuns
 from dispatcher.loader.workbook.shaping import RawRow
 from dispatcher.loader.workbook.shared_strings import (
     CELL_LIMIT,
@@ -34,11 +36,12 @@ from dispatcher.loader.workbook.shared_strings import (
     text_of,
 )
 from dispatcher.loader.workbook.tree import Tree
+from dispatcher.loader.workbook.wordings import Wordings
 from dispatcher.model import Flaw, FlawKind
 
 _ROWS = "sheetData"
 _ROWS_TAG = b"<sheetData>"
-_ROW_END = b"</row>"
+_ROW_END = "</row>"
 _LONGEST_WAIT = 256 * 1024  # bytes kept until a tag comes that is looked for
 _KEPT_READERS = 1024  # of types and styles
 _TEXT_MATTERS_FROM = 128 * 1024**2  # characters
@@ -63,6 +66,7 @@ class RowStream:
         self._package = package
         self._part = part
         self._uncomputed = book.uncomputed
+        self._texts = book.texts
         self._shared = book.texts.named
         self._reader = lru_cache(_KEPT_READERS)(partial(cell_reader, book))
         ratio_room = _MOST_TEXT_RATIO * (package.size(part) + book.texts.size)
@@ -124,26 +128,55 @@ class RowStream:
             (element,) = tree.graft(tag.encode("ascii", "surrogateescape"))
             return element
 
-        plain = PlainRows(self._reader, self._is_hidden, parsed)
+        wordings = Wordings(self._reader, self._is_hidden, parsed)
+        plain, runs = PlainRows(wordings), RowRuns(wordings, self._texts)
         left = b""
         for chunk in chunks:
-            *pieces, left = (left + chunk).split(_ROW_END)
-            for at, piece in enumerate(pieces):
-                # What is not ASCII no pattern takes, so its encoding does not matter here.
-                markup = piece.decode("ascii", "surrogateescape")
-                row = plain.row(markup, after=self._number)
-                if row is not None:
-                    self._number = row.number
-                    self._count(row.cells)
-                    if row.cells or row.flaws:
-                        yield row
-                elif stands_alone(markup):
-                    yield from self._rows(tree.graft(piece + _ROW_END))
-                else:
-                    return _ROW_END.join([*pieces[at:], left])
+            whole, tag, left = (left + chunk).rpartition(_ROW_END.encode())
+            # What is not ASCII no pattern takes, so its encoding does not matter here.
+            markup = (whole + tag).decode("ascii", "surrogateescape")
+            end = yield from self._plain(markup, plain, runs, tree)
+            if end < len(markup):
+                return markup[end:].encode("ascii", "surrogateescape") + left
             if len(left) > _LONGEST_WAIT:
                 break
+            runs.learn()
         return left
+
+    def _plain(
+        self, markup: str, plain: PlainRows, runs: RowRuns, tree: Tree
+    ) -> Generator[RawRow, None, int]:
+        """
+        Read whole rows, those of one kind together and any other by itself.
+
+        Returns:
+            Where the markup begins that is left for the tree.
+        """
+        at = 0
+        while at < len(markup):
+            run = runs.take(markup, at, after=self._number)
+            if run.rows is not None:
+                self._number, at = run.last, run.end
+                self._count(run.size)
+                yield from run.rows
+            until = max(run.end, at + 1)
+            while at < min(until, len(markup)):
+                end = markup.index(_ROW_END, at)
+                piece = markup[at:end]
+                row = plain.row(piece, after=self._number)
+                if row is not None:
+                    runs.note(piece)
+                    self._number = row.number
+                    self._count(sum(map(len, row.cells)))
+                    if row.cells or row.flaws:
+                        yield row
+                elif stands_alone(piece, "row"):
+                    whole = piece.encode("ascii", "surrogateescape") + _ROW_END.encode()
+                    yield from self._rows(tree.graft(whole))
+                else:
+                    return at
+                at = end + len(_ROW_END)
+        return at
 
     def _rows(self, elements: Iterable[Element]) -> Iterator[RawRow]:
         for element in elements:
@@ -212,7 +245,7 @@ class RowStream:
                 cells.append(text)
             elif text:
                 self._put(text, column, cells)
-        self._count(cells)
+        self._count(sum(map(len, cells)))
         return RawRow(self._number, cells, self._is_hidden(row), tuple(flaws))
 
     def _compound(self, cell: Element) -> str | CellFault:
@@ -281,8 +314,8 @@ class RowStream:
         else:
             cells[column] = text
 
-    def _count(self, cells: Sequence[str]) -> None:
-        self._room -= sum(map(len, cells))
+    def _count(self, characters: int) -> None:
+        self._room -= characters
         if self._room < 0:
             what = f"its part {self._part} repeats texts beyond any real sheet"
             raise unsafe(self._package.file, what)

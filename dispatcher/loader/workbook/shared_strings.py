@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
+from itertools import accumulate, islice
 from xml.etree.ElementTree import Element
 
 from dispatcher.loader.workbook.escapes import decoded
 from dispatcher.loader.workbook.markup import local_name
-from dispatcher.loader.workbook.package import Package
-from dispatcher.loader.workbook.tree import children
 
 CELL_LIMIT = 32_767  # characters Excel allows in a cell
 _MOST_AT_HAND = 400_000  # texts; about 40 MB
 _SIZE_AT_HAND = 16 * 1024**2  # bytes
-_MOST_RATIO = 50  # texts that are listed once each do not pack any better
-_RATIO_MATTERS_FROM = 64 * 1024**2  # bytes
 _MOST_SHOWN = 20  # characters of an odd value in a message
 
 
@@ -40,17 +38,21 @@ class SharedStrings:
         self._block = bytearray()
         self._ends = array("Q", [0])
 
-    def append(self, text: str) -> None:
-        """Add a text at the end."""
-        text = text[: CELL_LIMIT + 1]
-        if self.size < _SIZE_AT_HAND and len(self._at_hand) < _MOST_AT_HAND:
-            self._at_hand.append(text)
-            self.size += len(text) if text.isascii() else len(text.encode("utf-8"))
+    def extend(self, texts: Sequence[str]) -> None:
+        """Add texts at the end."""
+        size = len("".join(texts).encode())
+        if size > CELL_LIMIT:
+            texts = [text[: CELL_LIMIT + 1] for text in texts]
+            size = len("".join(texts).encode())
+        self.size += size
+        count = len(self._at_hand) + len(texts)
+        if len(self._ends) == 1 and self.size <= _SIZE_AT_HAND and count <= _MOST_AT_HAND:
+            self._at_hand += texts
             return
-        encoded = text.encode("utf-8")
-        self._block += encoded
-        self._ends.append(len(self._block))
-        self.size += len(encoded)
+        start = len(self._block)
+        encoded = [text.encode() for text in texts]
+        self._block += b"".join(encoded)
+        self._ends.extend(islice(accumulate(map(len, encoded), initial=start), 1, None))
 
     def named(self, value: str | None) -> str:
         """
@@ -74,29 +76,25 @@ class SharedStrings:
         shown = value[:_MOST_SHOWN]
         raise DanglingReferenceError(f"text {shown}, which the workbook does not have")
 
+    def all_named(self, values: Sequence[str]) -> Sequence[str]:
+        """
+        Return the texts of many cells, "" for one without a value.
+
+        Args:
+            values: Each "" or an index in digits.
+
+        Raises:
+            DanglingReferenceError: One of them is not there.
+        """
+        at_hand = self._at_hand
+        try:
+            return [at_hand[int(value)] if value else "" for value in values]
+        except IndexError:
+            return [self.named(value) if value else "" for value in values]
+
     def _packed(self, index: int) -> str:
         at = index - len(self._at_hand)
         return self._block[self._ends[at] : self._ends[at + 1]].decode("utf-8")
-
-
-def shared_strings_of(package: Package, part: str) -> SharedStrings:
-    """
-    Read the table of shared texts.
-
-    Args:
-        package: The workbook.
-        part: Name of the part, "" for a workbook without one.
-
-    Raises:
-        SheetRefused: The part is damaged, no valid XML, or unpacks to far more than texts do.
-    """
-    texts = SharedStrings()
-    if not part or not package.has(part):
-        return texts
-    package.judge_ratio(part, most=_MOST_RATIO, above=_RATIO_MATTERS_FROM)
-    for item in children(package, part, "sst"):
-        texts.append(text_of(item))
-    return texts
 
 
 def text_of(item: Element) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder, XMLParser
 
 from dispatcher.errors import SheetRefused
@@ -14,24 +14,6 @@ _RATIO_MATTERS_FROM = 8 * 1024**2  # bytes; empty cells and texts cost more to r
 CHILD_LIMIT = 2 * 1024**2  # bytes of one row or one shared text
 BEFORE_LIMIT = 3 * 1024**2  # bytes before the first one
 DEPTH_LIMIT = 200  # tags within tags
-
-
-def children(package: Package, part: str, container: str) -> Iterator[Element]:
-    """
-    Yield the children of a part's container, each when it is complete, and forget them.
-
-    Args:
-        package: The workbook.
-        part: Name of the part.
-        container: Local name of the root element, or of a child of it.
-
-    Raises:
-        SheetRefused: The part is missing, damaged, no valid XML, or unsafe.
-    """
-    tree = Tree(package, part, container)
-    for chunk in package.chunks(part):
-        yield from tree.feed(chunk)
-    yield from tree.finish()
 
 
 class Tree:

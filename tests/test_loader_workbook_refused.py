@@ -16,7 +16,7 @@ from dispatcher.errors import SheetRefused
 from dispatcher.loader.options import ReadOptions
 from dispatcher.loader.workbook import contents as listing_rules
 from dispatcher.loader.workbook import merges as merged_cells
-from dispatcher.loader.workbook import open_workbook
+from dispatcher.loader.workbook import open_workbook, tree
 from dispatcher.loader.workbook import package as archive_rules
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -317,6 +317,22 @@ def test_empty_pieces_by_the_million_are_refused_before_they_are_read(
     refused: Refused, parts: dict[str, str]
 ) -> None:
     assert "zip bomb" in refused(packed(parts)).message
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        parts_of(f"<row>{'<c/>' * 10_000}</row>" * 40 + f"<!-- {noise(20_000)} -->"),
+        parts_of() | {TEXTS: f"<sst><!-- {noise(20_000)} -->{'<si/>' * 400_000}</sst>"},
+    ],
+    ids=["cells", "texts"],
+)
+def test_noise_does_not_hide_empty_pieces_by_the_million(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch, parts: dict[str, str]
+) -> None:
+    monkeypatch.setattr(tree, "_PIECES_MATTER_FROM", 300_000)
+
+    assert "more empty pieces" in refused(packed(parts)).message
 
 
 def test_too_many_merged_cells_are_refused(

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dispatcher.planning import Claims, call_key
+from dispatcher.planning import claims as claims_module
 from dispatcher.planning.claims import Claim, Kinship
 
 # How fast this machine is must not matter.
@@ -41,7 +42,9 @@ def test_keys_that_share_their_slot_or_half_their_digits_are_told_apart() -> Non
 @unhurried
 @given(st.lists(st.integers(0, 2_500), max_size=4_000))
 def test_claims_agree_with_a_dictionary_however_many_there_are(names: list[int]) -> None:
-    claims, expected = Claims(), dict[int, int]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(claims_module, "_FIRST_BITS", 4)
+        claims, expected = Claims(), dict[int, int]()
 
     for row, name in enumerate(names, 1):
         earlier = claims.claim(call_key("c", str(name)), row=row, content=name)
@@ -50,7 +53,8 @@ def test_claims_agree_with_a_dictionary_however_many_there_are(names: list[int])
         expected.setdefault(name, row)
 
 
-def test_claims_survive_the_growth_of_their_table() -> None:
+def test_claims_survive_the_growth_of_their_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims_module, "_FIRST_BITS", 4)
     claims = Claims()
     keys = [call_key("c", str(number)) for number in range(3_000)]
 

@@ -58,7 +58,8 @@ _LIBRE_OFFICE_ERROR = re.compile(r"Err:[0-9]{3}")
 _TOO_NARROW = re.compile("#{3,}")
 
 # What Excel makes of a long number in a column that is not text, and what pandas adds to one.
-_NUMERIC = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?")
+# Nothing in it could match in two ways, so it never tries again: most ids begin with digits.
+_NUMERIC = re.compile(r"[+-]?[0-9]++([.,][0-9]++)?+([eE][+-]?[0-9]++)?+")
 
 
 def has_control(text: str) -> bool:

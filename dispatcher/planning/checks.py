@@ -41,12 +41,17 @@ class RowChecks:
         self._ids = frozenset({*ids, *layout.key_columns})
         self._required = layout.required
 
-    def problem(self, row: SheetRow) -> RowProblem | None:
-        """The first fault of the file or of a text in the columns that are used, or None."""
+    def problem(self, row: SheetRow, joined: str) -> RowProblem | None:
+        """
+        The first fault of the file or of a text in the columns that are used, or None.
+
+        Arguments:
+            row: The row.
+            joined: All its cells in one: one look at them is enough for almost every row.
+        """
         problem = self._flaw(row) if row.flaws else None
         if problem:
             return problem
-        joined = "".join(row.cells)  # one look at all cells is enough for almost every row
         may_lack_value = "#" in joined or "Err:" in joined
         has_error = may_lack_value and any(map(is_error, row.cells))
         if has_error or len(joined) > self._limit or has_control(joined):

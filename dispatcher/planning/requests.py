@@ -39,6 +39,7 @@ class RequestMaker:
         self._contact = fields[Field.CONTACT_ID]
         self._agent_default = settings.agent_id.strip()
         self._number_default = settings.from_number_id.strip()
+        self._has_ids = not fields.keys().isdisjoint({Field.AGENT_ID, Field.FROM_NUMBER_ID})
         self._has_timing = not fields.keys().isdisjoint({Field.DELAY, Field.SCHEDULE})
         self._additional_names = tuple(header for _, header in layout.additional)
         self._additional = _picker(column for column, _ in layout.additional)
@@ -59,7 +60,8 @@ class RequestMaker:
     def request(self, row: SheetRow) -> CallRequest | RowProblem:
         """The call that *row* asks for, or its first problem."""
         cells = row.cells
-        problem = self._checks.problem(row)
+        joined = "".join(cells)
+        problem = self._checks.problem(row, joined)
         if problem:
             return problem
         ids = self._ids(cells)
@@ -85,7 +87,7 @@ class RequestMaker:
             delay_minutes=timing[0],
             schedule=timing[1],
         )
-        if len("".join(cells)) * self._bytes_per_character <= self._room:
+        if len(joined) * self._bytes_per_character <= self._room:
             return request
         return self._too_large(request) or request
 
@@ -98,21 +100,21 @@ class RequestMaker:
         problem = self._checks.damaged_id(contact_id, self._contact)
         if problem:
             return problem
-        agent_id: str | RowProblem = self._agent_default
-        if Field.AGENT_ID in self._fields:
-            agent_id = self._id_of(cells, Field.AGENT_ID, self._agent_default)
+        if not self._has_ids:
+            return contact_id, self._agent_default, self._number_default
+        agent_id = self._id_of(cells, Field.AGENT_ID, self._agent_default)
         if isinstance(agent_id, RowProblem):
             return agent_id
-        from_number_id: str | RowProblem = self._number_default
-        if Field.FROM_NUMBER_ID in self._fields:
-            from_number_id = self._id_of(cells, Field.FROM_NUMBER_ID, self._number_default)
+        from_number_id = self._id_of(cells, Field.FROM_NUMBER_ID, self._number_default)
         if isinstance(from_number_id, RowProblem):
             return from_number_id
         return contact_id, agent_id, from_number_id
 
     def _id_of(self, cells: Sequence[str], field: Field, default: str) -> str | RowProblem:
         """The id in the row's cell, else the default."""
-        column = self._fields[field]
+        column = self._fields.get(field)
+        if column is None:
+            return default
         identifier = cells[column].strip()
         if identifier:
             return self._checks.damaged_id(identifier, column) or identifier

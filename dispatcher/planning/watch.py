@@ -31,6 +31,9 @@ _NO_IDS = {
     ),
     "text with spaces": re.compile(r"\S*\s.*", re.DOTALL),
 }
+_HEX = "[0-9a-fA-F]"
+_PLAIN_ID = f"(?:[a-zA-Z]++_)?+{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
+_PLAIN_IDS = re.compile(rf"(?:{_PLAIN_ID}\n)*+{_PLAIN_ID}")
 # A line that a spreadsheet opened with the wrong delimiter and saved as the text of one cell.
 _SEVERAL_CELLS = re.compile(r'[,;|"\t]')
 
@@ -88,8 +91,8 @@ class SheetWatch:
         rows, self._waiting = self._waiting, []
         values = self._values(rows)
         traced = [oddity for oddity in self._sought if oddity.is_in(values)]
+        self._see_ids(rows)
         for row in rows:
-            self._see_id(row.cells[self._contact].strip(), row.number)
             if self._unnamed:
                 self._see_unnamed(row)
             if self._schedule is not None:
@@ -107,6 +110,14 @@ class SheetWatch:
             requests = (row.fate for row in rows if isinstance(row.fate, CallRequest))
             return _lined(value for request in requests for _, value in request.additional_data)
         return _lined(chain.from_iterable([row.cells for row in rows]))
+
+    def _see_ids(self, rows: Sequence[PlannedRow]) -> None:
+        column = self._contact
+        if _PLAIN_IDS.fullmatch("\n".join([row.cells[column] for row in rows])):
+            self._ids += len(rows)
+            return
+        for row in rows:
+            self._see_id(row.cells[column].strip(), row.number)
 
     def _see_id(self, identifier: str, number: int) -> None:
         """Of an id without a UUID: is it an opaque word, or plainly something else?"""

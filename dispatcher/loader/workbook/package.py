@@ -117,6 +117,24 @@ class Package:
         if part and part.file_size > max(above, most * part.compress_size):
             raise unsafe(self.file, f"its part {part.filename} unpacks to a zip bomb's size")
 
+    def judge_count(self, name: str, count: int, *, most: int, above: int) -> None:
+        """
+        Judge how many pieces a part turned out to hold.
+
+        Args:
+            name: Name of a part.
+            count: Cells or texts read of it so far.
+            most: Pieces that one packed byte may stand for.
+            above: Pieces up to which it does not matter.
+
+        Raises:
+            SheetRefused: They are more than anything honest holds.
+        """
+        part = self._parts.get(part_name(name))
+        if part and count > max(above, most * part.compress_size):
+            what = f"its part {part.filename} holds more empty pieces than any real sheet"
+            raise unsafe(self.file, what)
+
     def chunks(self, name: str) -> Iterator[bytes]:
         """
         Unpack a part piece by piece.

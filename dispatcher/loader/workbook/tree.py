@@ -11,6 +11,10 @@ from dispatcher.loader.workbook.package import MOST_RATIO, MOST_UNPACKED, Packag
 from dispatcher.loader.workbook.refusal import damaged, unsafe
 
 _RATIO_MATTERS_FROM = 8 * 1024**2  # bytes; empty cells and texts cost more to read than to unpack
+# A cell or text of a few bytes takes as long to read as one of a hundred. Honest sheets have at
+# most eight for each packed byte, and that where nearly all cells are empty.
+_MOST_PIECES = 16  # for each packed byte
+_PIECES_MATTER_FROM = 2_000_000
 CHILD_LIMIT = 2 * 1024**2  # bytes of one row or one shared text
 BEFORE_LIMIT = 3 * 1024**2  # bytes before the first one
 DEPTH_LIMIT = 200  # tags within tags
@@ -53,6 +57,7 @@ class Tree:
         self._last = self._top
         self._is_found = False
         self._depth = 0  # tags within tags after the container, as far as they were followed
+        self._pieces = 0
         self._pending = 0  # bytes since anything was complete
 
     def feed(self, chunk: bytes) -> list[Element]:
@@ -172,6 +177,10 @@ class Tree:
             return []
         taken = self._container[:count]
         del self._container[:count]
+        self._pieces += len(taken) + sum(map(len, taken))
+        self._package.judge_count(
+            self._part, self._pieces, most=_MOST_PIECES, above=_PIECES_MATTER_FROM
+        )
         return taken
 
 

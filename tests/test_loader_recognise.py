@@ -323,3 +323,43 @@ def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     path = saved(tmp_path, b"abc")
 
     assert file_digest(str(path)).startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "ignored"),
+    [
+        ("a.csv", ReadOptions(sheet="Hoja1"), "--sheet is ignored: a text file has no sheets"),
+        ("a.xlsx", ReadOptions(encoding="cp1252"), "--encoding is ignored: a workbook has none"),
+        ("a.xls", ReadOptions(delimiter=";"), "--delimiter is ignored: a workbook has none"),
+        (
+            "a.xlsx",
+            ReadOptions(encoding="utf-8", delimiter=","),
+            "--encoding and --delimiter are ignored: a workbook has none",
+        ),
+    ],
+)
+def test_an_option_that_a_format_has_no_use_for_is_remarked(
+    tmp_path: Path, name: str, options: ReadOptions, ignored: str
+) -> None:
+    path = tmp_path / name
+    (tmp_path / "a.csv").write_text("contact_id\nc-1\n", encoding="utf-8")
+    workbook = openpyxl.Workbook()
+    workbook.worksheets[0].append(["contact_id"])
+    workbook.save(tmp_path / "a.xlsx")
+    old = xlwt.Workbook()
+    old.add_sheet("S").write(0, 0, "contact_id")
+    old.save(str(tmp_path / "a.xls"))
+
+    with open_sheet(str(path), options=options, wanted=lambda c: "contact_id" in c) as sheet:
+        said = [r.message for r in sheet.head.remarks if r.code == "option_ignored"]
+
+    assert len(said) == 1
+    assert said[0].startswith(ignored)
+
+
+def test_options_that_fit_the_format_are_not_remarked(tmp_path: Path) -> None:
+    path = saved(tmp_path, b"contact_id;x\nc-1;y\n")
+    options = ReadOptions(encoding="utf-8", delimiter=";")
+
+    with open_sheet(str(path), options=options, wanted=lambda c: "contact_id" in c) as sheet:
+        assert sheet.head.remarks == ()

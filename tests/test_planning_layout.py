@@ -293,6 +293,30 @@ def test_white_space_around_a_header_that_is_sent_is_remarked() -> None:
     assert [remark.code for remark in layout.remarks] == ["header_white_space"]
 
 
+@pytest.mark.parametrize("header", ["#REF!", " #n/a", "#¡VALOR!", "Err:504", "####"])
+def test_a_header_that_is_an_error_is_ignored_with_a_remark(header: str) -> None:
+    layout = laid("contact_id", header, "Monto", header)
+
+    assert names(layout) == ["Monto"]
+    assert layout.left_out == tuple((i, "its header is the error of a formula") for i in (1, 3))
+    (remark,) = layout.remarks
+    assert remark.code == "error_header"
+    assert "column B" in remark.message
+    assert "column D" in remark.message
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"columns": (("agent_id", "#REF!"),)}, {"include": ("#REF!",)}],
+    ids=["field", "additional data"],
+)
+def test_a_header_that_is_an_error_is_refused_where_it_is_asked_for(
+    settings: dict[str, object],
+) -> None:
+    with pytest.raises(SheetRefused, match='column B "#REF!" is the error of a formula'):
+        laid("contact_id", "#REF!", **settings)
+
+
 @pytest.mark.parametrize("odd", ["\x1b", "\ud800"], ids=["escape", "surrogate"])
 def test_a_control_character_in_a_header_that_is_sent_is_refused(odd: str) -> None:
     with pytest.raises(SheetRefused, match='column B "Mon to"'):

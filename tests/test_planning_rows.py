@@ -192,6 +192,23 @@ def test_agent_and_number_of_a_row_are_checked_like_contacts(field: str) -> None
     assert problem(headers, ("c", " ")) == f"{field}_missing in {field}"
 
 
+@pytest.mark.parametrize(
+    "cells", [("ID Contacto", "Nombre"), ("id contacto", " NOMBRE ")], ids=["exact", "case"]
+)
+def test_a_row_that_repeats_the_header_is_a_problem(cells: tuple[str, str]) -> None:
+    assert problem(("ID Contacto", "Nombre"), cells) == "repeated_header in "
+
+
+def test_a_header_repeated_in_a_results_sheet_is_no_call_that_was_placed() -> None:
+    headers = ("contact_id", "call_status", "call_id")
+
+    assert problem(headers, headers) == "repeated_header in "
+
+
+def test_a_row_with_one_cell_like_its_header_is_called() -> None:
+    assert request(("contact_id", "Nombre"), ("contact_id", "Ana")).contact_id == "contact_id"
+
+
 # Flaws
 
 
@@ -218,6 +235,14 @@ def test_long_numbers_and_merged_cells_matter_where_they_identify(kind: FlawKind
         return fate(headers, row, key=("Deuda",))
 
     assert [type(of(column)) for column in range(5)] == [RowProblem] * 4 + [CallRequest]
+
+
+@pytest.mark.parametrize("field", ["delay", "schedule", "timezone"])
+def test_a_merged_cell_is_a_problem_where_it_says_when_to_call(field: str) -> None:
+    flaw = Flaw(kind=FlawKind.MERGED, column=1, message="B5 is merged with B4; unmerge them")
+    row = SheetRow(number=5, cells=("c", ""), flaws=(flaw,))
+
+    assert problem(("contact_id", field), row) == f"merged_cell in {field}"
 
 
 @pytest.mark.parametrize("column", [-1, 3])

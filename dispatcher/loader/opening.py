@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -13,6 +14,7 @@ from dispatcher.errors import SheetRefused
 from dispatcher.loader.options import ReadOptions, Wanted
 from dispatcher.loader.recognise import Format, recognise
 from dispatcher.loader.sheet import Sheet, digest_of
+from dispatcher.model import Remark
 
 STANDARD_INPUT = "-"
 _CHUNK_BYTES = 1 << 20
@@ -56,8 +58,35 @@ def file_digest(path: str) -> str:
 
 
 def _open_file(path: Path, *, file: str, options: ReadOptions, wanted: Wanted) -> Sheet:
+    found = recognise(path, file=file)
+    sheet = _open_as(found, path, file=file, options=options, wanted=wanted)
+    return _with_ignored(sheet, options)
+
+
+def _with_ignored(sheet: Sheet, options: ReadOptions) -> Sheet:
+    """Remark which options have no meaning for a format, rather than pass over them."""
+    if sheet.head.format == Format.CSV:
+        given, what = {"--sheet": options.sheet}, "a text file has no sheets"
+    else:
+        given = {"--encoding": options.encoding, "--delimiter": options.delimiter}
+        what = "a workbook has none"
+    ignored = [name for name, value in given.items() if value]
+    if ignored:
+        verb = "is" if len(ignored) == 1 else "are"
+        message = (
+            f"{' and '.join(ignored)} {verb} ignored: {what}; leave it out, or name the file that "
+            f"was meant"
+        )
+        remark = Remark(code="option_ignored", message=message)
+        sheet.head = replace(sheet.head, remarks=(*sheet.head.remarks, remark))
+    return sheet
+
+
+def _open_as(
+    found: Format, path: Path, *, file: str, options: ReadOptions, wanted: Wanted
+) -> Sheet:
     # A reader is imported when its format comes: the workbook side costs a tenth of a second.
-    match recognise(path, file=file):
+    match found:
         case Format.CSV:
             from dispatcher.loader.delimited import open_delimited  # noqa: PLC0415
 
@@ -80,9 +109,10 @@ def _open_standard_input(*, options: ReadOptions, wanted: Wanted) -> Sheet:
     copy = _spooled()
     try:
         _refuse_workbook(recognise(copy, file=STANDARD_INPUT))
-        return open_delimited(
+        sheet = open_delimited(
             copy, file=STANDARD_INPUT, options=options, wanted=wanted, private=True
         )
+        return _with_ignored(sheet, options)
     except BaseException:
         copy.unlink(missing_ok=True)
         raise

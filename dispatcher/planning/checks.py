@@ -16,7 +16,6 @@ _REMEDIES = {
     FlawKind.EXTRA_CELLS: "; clear the extra cells or give them a header",
     FlawKind.TOO_LONG: "; shorten the text",
 }
-_OF_IDS = frozenset({FlawKind.LONG_NUMBER, FlawKind.MERGED})
 _DAMAGES = {
     "id_white_space": "has white space or invisible characters inside the id; remove them",
     "id_scientific": "holds an id that a spreadsheet shortened to an exponent; format the column "
@@ -39,6 +38,13 @@ class RowChecks:
         )
         ids = (fields.get(f) for f in (Field.CONTACT_ID, Field.AGENT_ID, Field.FROM_NUMBER_ID))
         self._ids = frozenset({*ids, *layout.key_columns})
+        timing = (fields.get(f) for f in (Field.DELAY, Field.SCHEDULE, Field.TIMEZONE))
+        # Which columns a flaw matters in, where that is not all that are used. Without its time
+        # a call would be placed at once.
+        self._matters_in = {
+            FlawKind.LONG_NUMBER: self._ids,
+            FlawKind.MERGED: self._ids | frozenset(timing),
+        }
         self._required = layout.required
 
     def problem(self, row: SheetRow, joined: str) -> RowProblem | None:
@@ -74,7 +80,7 @@ class RowChecks:
     def _flaw(self, row: SheetRow) -> RowProblem | None:
         for flaw in row.flaws:
             of_row = flaw.column < 0 or flaw.kind is FlawKind.EXTRA_CELLS
-            if of_row or flaw.column in (self._ids if flaw.kind in _OF_IDS else self._used):
+            if of_row or flaw.column in self._matters_in.get(flaw.kind, self._used):
                 return RowProblem(
                     code=flaw.kind.value,
                     column="" if of_row else self._headers[flaw.column],

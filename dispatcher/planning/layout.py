@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dispatcher.errors import SheetRefused, UsageProblem
 from dispatcher.model import Remark, SheetHead, SheetRow
 from dispatcher.planning.body import OUR_METADATA
-from dispatcher.planning.cell_text import has_control
+from dispatcher.planning.cell_text import has_control, is_error
 from dispatcher.planning.headers import (
     DOUBTFUL_DELAYS,
     METADATA_PREFIX,
@@ -191,6 +191,8 @@ def _left_out(
             reasons[index] = "it is excluded by additional_data.exclude"
         elif index in named:
             continue
+        elif is_error(headings.texts[index]):
+            reasons[index] = "its header is the error of a formula"
         elif index in head.hidden_columns:
             reasons[index] = "it is hidden in the sheet"
         elif settings.include is not None:
@@ -201,9 +203,14 @@ def _left_out(
 
 
 def _refuse_doubtful(headings: Headings, used: set[int], results: tuple[int, ...]) -> None:
-    """Refuse a header that two columns share, and one that nobody can read as it is sent."""
+    """Refuse a header that two columns share, and one that cannot be meant as it is sent."""
     headings.refuse_twins([*sorted(used), *results])
     for index in sorted(used):
+        if is_error(headings.texts[index]):
+            raise SheetRefused(
+                f"The header of {headings.name(index)} is the error of a formula",
+                hint="mend the formula, or type the header again",
+            )
         if has_control(headings.texts[index]):
             raise SheetRefused(
                 f"The header of {headings.name(index)} holds a control character",
@@ -221,6 +228,13 @@ def _remarks(
             f"results: {headings.names(odd)}; rename them if they should be sent"
         )
         remarks.append(Remark(code="result_column_name", message=message))
+    errors = [index for index, text in enumerate(headings.texts) if is_error(text)]
+    if errors:
+        message = (
+            f"Ignored, because the header is the error of a formula: {headings.names(errors)}; "
+            f"type the header again if the column should be sent"
+        )
+        remarks.append(Remark(code="error_header", message=message))
     delay = fields.get(Field.DELAY)
     if delay is not None and fold_name(headings.texts[delay]) in DOUBTFUL_DELAYS:
         message = (

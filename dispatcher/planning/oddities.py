@@ -65,6 +65,13 @@ ODDITIES = (
         "in additional_data.format",
     ),
     Oddity(
+        code="value_scientific",
+        traces=tuple(map(re.compile, (r"E\+[0-9]", r"e\+[0-9]", "E-[0-9]+\n", "e-[0-9]+\n"))),
+        pattern=re.compile(r"^[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-][0-9]{1,3}$", re.MULTILINE),
+        reason="a number with an exponent would be spoken; format the column as a number with all "
+        "its digits",
+    ),
+    Oddity(
         code="value_nan",
         traces=(re.compile(f"\n{_NOTHING}\n"),),
         pattern=re.compile(f"^{_NOTHING}$", re.MULTILINE),

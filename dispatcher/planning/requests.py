@@ -36,7 +36,7 @@ class RequestMaker:
         self._headers = layout.headers
         self._formats = layout.formats
         self._fields = fields = dict(layout.fields)
-        self._contact = fields[Field.CONTACT_ID]
+        self.contact_column = self._contact = fields[Field.CONTACT_ID]
         self._agent_default = settings.agent_id.strip()
         self._number_default = settings.from_number_id.strip()
         self._has_ids = not fields.keys().isdisjoint({Field.AGENT_ID, Field.FROM_NUMBER_ID})

@@ -74,6 +74,8 @@ class _Fates:
         self._requests = RequestMaker(layout, settings)
         self._claims = claims
         self._campaign = settings.campaign
+        self._headers = tuple(map(_folded, layout.headers))
+        self._contact = self._requests.contact_column
         self._skips_hidden = settings.hidden is HiddenRows.SKIP
         self._is_results_sheet = layout.is_results_sheet
         self._columns = {
@@ -82,6 +84,10 @@ class _Fates:
         }
 
     def fate(self, row: SheetRow) -> Fate:
+        if _folded(row.cells[self._contact]) == self._headers[self._contact]:
+            repeated = self._repeated_header(row)
+            if repeated is not None:
+                return repeated
         if self._is_results_sheet:
             carried = self.carried(row)
             if carried is not None:
@@ -95,6 +101,13 @@ class _Fates:
         if isinstance(request, RowProblem):
             return request
         return self._duplicate(request) or request
+
+    def _repeated_header(self, row: SheetRow) -> RowProblem | None:
+        """The problem of a row that says what the header says, as where two exports were joined."""
+        if tuple(map(_folded, row.cells)) != self._headers:
+            return None
+        message = "The row repeats the header; delete it, and look whether two sheets were joined"
+        return RowProblem(code="repeated_header", column="", message=message)
 
     def _duplicate(self, request: CallRequest) -> Skip | None:
         """Claim the call; the reason to skip it where an earlier row has it."""
@@ -153,6 +166,10 @@ class _Fates:
     def _text(self, row: SheetRow, name: str) -> str:
         column = self._columns[name]
         return "" if column is None else row.cells[column]
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
 
 
 def _content(request: CallRequest) -> int:

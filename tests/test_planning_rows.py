@@ -162,6 +162,8 @@ def test_the_values_of_key_columns_are_part_of_the_key() -> None:
         ("1,23E+11", "id_scientific"),
         ("5E+15", "id_scientific"),
         ("1.5e10", "id_scientific"),
+        ('="00123"', "id_formula"),
+        (f"'{UUID}", "id_formula"),
         ("12345.0", "id_decimal"),
         ("12345,00", "id_decimal"),
         ("Ana Paz", "id_white_space"),

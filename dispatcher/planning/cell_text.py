@@ -57,6 +57,9 @@ _ERRORS = frozenset(
 _LIBRE_OFFICE_ERROR = re.compile(r"Err:[0-9]{3}")
 _TOO_NARROW = re.compile("#{3,}")
 
+# How exports keep a spreadsheet from changing a number: as a formula, or marked as text.
+_KEPT_FROM_CHANGE = frozenset("='")
+
 # What Excel makes of a long number in a column that is not text, and what pandas adds to one.
 # Nothing in it could match in two ways, so it never tries again: most ids begin with digits.
 _NUMERIC = re.compile(r"[+-]?[0-9]++([.,][0-9]++)?+([eE][+-]?[0-9]++)?+")
@@ -83,9 +86,12 @@ def damage_of(identifier: str) -> str:
     """
     The code of what a spreadsheet did to *identifier* (trimmed), or "".
 
+    ``id_formula`` for ``="00123"`` or ``'00123``.
     ``id_scientific`` for ``1.23E+11``; ``id_decimal`` for ``123.0``; ``id_white_space`` for white
     space or invisible characters inside. ``1e5`` is left alone: it may well be an id.
     """
+    if identifier[:1] in _KEPT_FROM_CHANGE:
+        return "id_formula"
     if " " in identifier or not identifier.isprintable():
         return "id_white_space"
     match = _NUMERIC.fullmatch(identifier)

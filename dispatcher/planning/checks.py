@@ -17,6 +17,8 @@ _REMEDIES = {
     FlawKind.TOO_LONG: "; shorten the text",
 }
 _DAMAGES = {
+    "id_formula": "holds an id with = or an apostrophe in front, which is sent as it stands; leave "
+    "only the id in the cell",
     "id_white_space": "has white space or invisible characters inside the id; remove them",
     "id_scientific": "holds an id that a spreadsheet shortened to an exponent; format the column "
     "as text and fill in the id again",

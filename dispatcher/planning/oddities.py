@@ -72,6 +72,13 @@ ODDITIES = (
         "its digits",
     ),
     Oddity(
+        code="value_formula",
+        traces=(re.compile("\n="), re.compile("\n'")),
+        pattern=re.compile(r"^(?:=[^=\n][^\n]{0,29}|'[=+-]?[0-9][0-9.,]*$)", re.MULTILINE),
+        reason="a formula, or the apostrophe that keeps a number as text, would be spoken; leave "
+        "only the value in the cell",
+    ),
+    Oddity(
         code="value_nan",
         traces=(re.compile(f"\n{_NOTHING}\n"),),
         pattern=re.compile(f"^{_NOTHING}$", re.MULTILINE),

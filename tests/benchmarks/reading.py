@@ -56,10 +56,13 @@ def reading(bench: Bench) -> Iterator[Figure]:
 def _against_peers(bench: Bench, form: _Form) -> Iterator[Figure]:
     rows = bench.usual_rows
     usage = bench.check(form.name, rows)
-    name = _name(form, rows)
+    times = bench.times(2)
+    name = _name(form, rows) + (", better of two runs" if times > 1 else "")
     yield from bench.cost(name, usage, seconds=form.seconds)
     sheet = bench.sheet(form.name, rows)
-    yield from bench.against(name, usage, form.peers, lambda peer: bench.job(peer, sheet))
+    yield from bench.against(
+        name, usage, form.peers, lambda peer: bench.job(peer, sheet, times=times)
+    )
 
 
 def _largest(bench: Bench, form: _Form) -> Iterator[Figure]:

@@ -73,7 +73,7 @@ ODDITIES = (
     ),
     Oddity(
         code="value_formula",
-        traces=(re.compile("\n="), re.compile("\n'")),
+        traces=(re.compile("\n[=']"),),
         pattern=re.compile(r"^(?:=[^=\n][^\n]{0,29}|'[=+-]?[0-9][0-9.,]*$)", re.MULTILINE),
         reason="a formula, or the apostrophe that keeps a number as text, would be spoken; leave "
         "only the value in the cell",

@@ -7,18 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 
 from tenacity import AsyncRetrying, retry_if_result, stop_never, wait_none
 
 from dispatcher.client import Client
 from dispatcher.errors import StorageFailed
-from dispatcher.ledger import Ledger, RecordedOutcome
+from dispatcher.ledger import Ledger
 from dispatcher.model import (
+    CallRequest,
     CallState,
     CallStatus,
     DueCall,
-    Judgement,
     MarkRefusal,
     Reply,
     RowProblem,
@@ -31,6 +32,7 @@ from dispatcher.planning import body_of, contact_hash, past_schedule
 from dispatcher.policy import Conduct, judge
 from dispatcher.pool.crew import Crew, Work
 from dispatcher.pool.observing import Observer, strict_message
+from dispatcher.pool.outcomes import Outcomes
 from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.records import given_up, mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
@@ -58,8 +60,10 @@ class Pool:
     One run's workers.
 
     Each worker takes a call, waits for its turn and its slot, marks the call ``sending`` in the
-    ledger, sends it, and takes the next one only when the outcome is durable. So a killed process
-    leaves at most one call per worker in doubt, and nothing was sent that was not marked before.
+    ledger, and sends it once the mark is durable. Its outcome is queued before the mark of the
+    worker's next call, and the ledger keeps the order: the next one is sent only when the outcome
+    is durable too. So a killed process leaves at most one call per worker in doubt, and nothing was
+    sent that was not marked before.
 
     Args:
         ledger: Open for writing, its campaign held by this process.
@@ -86,7 +90,6 @@ class Pool:
         self._settings = settings
         self._connect = connect
         self._tell = tell
-        self._lost = lost
         self._clock = clock or Clock()
         self._times = Times(self._clock)
         self._stops = Stops(ledger, settings, self._times, stop=self.stop)
@@ -94,18 +97,17 @@ class Pool:
         self._conduct = Conduct(settings.conduct)
         self._traffic = Traffic(self._conduct, self._clock)
         self._clients: list[Client] = []
-        self._counts: Counter[CallStatus] = Counter()
         self._refused_at: dict[str, float] = {}
         self._calling: set[str] = set()
         self._pending_again: set[str] = set()
-        self._unrecorded: list[Unrecorded] = []
+        self._outcomes = Outcomes(lost=lost, failed=self._stop_after, repeated=self._repeated)
         self._busy = CallTime()
         self._answering = CallTime()
 
     @property
     def counts(self) -> Counter[CallStatus]:
         """Outcomes so far, for the bar."""
-        return self._counts
+        return self._outcomes.counts
 
     @property
     def held(self) -> tuple[float, str] | None:
@@ -156,8 +158,11 @@ class Pool:
                 await self._stops.check_asked()  # it may have been asked before it began
                 await self._grow()
                 ticking = asyncio.create_task(self._tick())
-                await self._crew.work()
-                ticking.cancel()
+                try:
+                    await self._crew.work()
+                finally:
+                    await self._outcomes.settled()
+                    ticking.cancel()
             with suppress(StorageFailed):
                 await self._slots.close()
         return await self._dispatched()
@@ -192,8 +197,8 @@ class Pool:
         return Dispatched(
             stopped=self._conduct.stopped,
             message=self._conduct.message or self._cost_of_strictness(),
-            counts=dict(self._counts),
-            unrecorded=tuple(self._unrecorded),
+            counts=dict(self.counts),
+            unrecorded=tuple(self._outcomes.unrecorded),
         )
 
     def _cost_of_strictness(self) -> str:
@@ -273,35 +278,29 @@ class Pool:
         self._answering.took(self._clock.monotonic() - began)
         judgement = judge(result, contact_hash_sent=contact, contact_hash_of=contact_hash)
         self._observer.observe(result, judgement, number=number)
-        await self._record(call, attempt, judgement)
-        self._busy.took(self._clock.monotonic() - began)
-        self._calling.discard(contact)
+        outcome = outcome_of(call, attempt, judgement, self._clock.now())
+        over = partial(self._over, contact, began)
+        self._outcomes.queue(self._recorder, call.request, outcome, over=over)
         if judgement.verdict is Verdict.NOT_SENT:
             self._pending_again.add(call.request.key)
             return _Step.NOT_SENT
-        self._counts[CallStatus(judgement.verdict)] += 1
         return _Step.DONE
 
-    async def _record(self, call: DueCall, attempt: int, judgement: Judgement) -> None:
-        outcome = outcome_of(call, attempt, judgement, self._clock.now())
-        try:
-            stored = await self._recorder.change(outcome)
-        except BaseException:  # whatever it was: the id must still reach a person
-            unrecorded = Unrecorded(row=call.request.row, outcome=outcome)
-            self._unrecorded.append(unrecorded)
-            self._lost(unrecorded)
-            raise
-        if stored is RecordedOutcome.REPEATED_ID:
-            self.stop(
-                StopWord.NOT_THE_API,
-                f"row {call.request.row} was answered with a call id that another call already "
-                "has; ask ContactShip before you go on",
-            )
+    def _over(self, contact: str, began: float) -> None:
+        self._busy.took(self._clock.monotonic() - began)
+        self._calling.discard(contact)
+
+    def _repeated(self, request: CallRequest) -> None:
+        self.stop(
+            StopWord.NOT_THE_API,
+            f"row {request.row} was answered with a call id that another call already "
+            "has; ask ContactShip before you go on",
+        )
 
     async def _give_up(self, call: DueCall, why: RowProblem) -> _Step:
         """Record a call that cannot be sent any more: its time passed after the run began."""
         await self._recorder.change(given_up(call, why, self._clock.now()))
-        self._counts[CallStatus.FAILED] += 1
+        self.counts[CallStatus.FAILED] += 1
         return _Step.DONE
 
     async def _refused(self, call: DueCall, refusal: MarkRefusal) -> _Step:
@@ -310,7 +309,7 @@ class Pool:
             await self._traffic.clear_until(self._clock.monotonic() + _ASIDE_SECONDS)
             self._source.put_aside(call)
         elif refusal is not MarkRefusal.CHANGED:
-            self._counts[CallStatus.SKIPPED] += 1
+            self.counts[CallStatus.SKIPPED] += 1
         return _Step.DONE
 
     def _state_of(self, call: DueCall) -> CallState:

@@ -36,6 +36,8 @@ _FILLING = "\0"
 _FILLED = b"\xff"  # begins nothing that was compressed: its type of block is reserved
 _SHORT = 256  # bytes; compressing more of them saves more than it costs
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
 Row = tuple[tuple[str, ...], Fate]
 _Pair = tuple[str, str]
 _RequestFields = tuple[
@@ -121,8 +123,7 @@ class Packer:
 
 
 def _json(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
+    return _encode(value).encode("utf-8", "surrogatepass")
 
 
 class RowCodec:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from dispatcher.ledger.clearing import clear_away
 from dispatcher.ledger.packing import Packer, RowCodec, dictionary_of, fingerprint, kind_of
-from dispatcher.ledger.prepared import Prepared
+from dispatcher.ledger.prepared import Prepared, PreparedForSome
 from dispatcher.ledger.schema import calls, campaigns, snapshot_rows, snapshots
 from dispatcher.ledger.snapshots import packed_head
 from dispatcher.ledger.storage import BATCH_ROWS, Storage, moment_of, seconds
@@ -25,6 +26,12 @@ from dispatcher.model import (
     SnapshotHead,
 )
 
+
+class _Known(NamedTuple):
+    key: bytes
+    call: int
+
+
 _CAMPAIGN = select(campaigns.c.name, campaigns.c.dictionary).where(
     campaigns.c.id == bindparam("campaign_id")
 )
@@ -34,8 +41,8 @@ _SET_DICTIONARY = (
     .values(dictionary=bindparam("content"))
 )
 _NEW_SNAPSHOT = insert(snapshots).returning(snapshots.c.id)
-_KNOWN_CALLS = select(calls.c.key, calls.c.id).where(
-    calls.c.key.in_(bindparam("keys", expanding=True))
+_KNOWN_CALLS = PreparedForSome(
+    lambda keys: select(calls.c.key, calls.c.id).where(calls.c.key.in_(keys)), row=_Known._make
 )
 _NEW_CALLS = Prepared(insert(calls), ["key", "campaign_id", "snapshot_id", "contact", "state"])
 _NEW_ROWS = Prepared(
@@ -198,5 +205,4 @@ def _schedule_of(fate: Fate) -> float | None:
 
 
 def _ids(connection: Connection, keys: set[bytes]) -> dict[bytes, int]:
-    found = connection.execute(_KNOWN_CALLS, {"keys": list(keys)}).all()
-    return {row.key: row.id for row in found}
+    return dict(_KNOWN_CALLS.run(connection, list(keys))) if keys else {}

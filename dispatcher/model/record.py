@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from dispatcher.model.call import CallRequest, CallStatus, Fate
 from dispatcher.model.reply import StopWord, Verdict
+from dispatcher.model.row_value import row_value
 
 
 class CallState(StrEnum):
@@ -105,7 +106,7 @@ class Snapshot:
     purged_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """
     Where the call of a snapshot row stands.
@@ -135,7 +136,7 @@ class CallRecord:
     called_recently: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class RecordedRow:
     """
     A row of a snapshot with the call it led to.
@@ -153,7 +154,7 @@ class RecordedRow:
     call: CallRecord | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class DueCall:
     """
     A call this run may send.
@@ -167,7 +168,7 @@ class DueCall:
     state: CallState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Mark:
     """
     Wish to send a call: pending (or failed, rejected) -> sending.
@@ -202,7 +203,7 @@ class MarkRefusal(StrEnum):
     CHANGED = "changed"  # the call is no longer in the state it was read in
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """
     What an attempt led to: sending -> *state*.
@@ -295,7 +296,7 @@ class RunEnd:
     finished_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class ResultRow:
     """
     One line of the results sheet.

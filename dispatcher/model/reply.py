@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dispatcher.model.row_value import row_value
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@row_value(frozen=True, slots=True, kw_only=True)
 class Reply:
     """
     A status line arrived; the body may be cut.
@@ -94,7 +96,7 @@ class StopWord(StrEnum):
     LEDGER_FAILED = "ledger_failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """
     What a reply, or none, means (the table in section "What a reply means" of the README).

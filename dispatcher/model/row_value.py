@@ -1,4 +1,4 @@
-"""Values that are made anew for every row of a sheet."""
+"""Values that are made anew for every row of a sheet, or for every call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ else:
         A dataclass that is frozen for the type checker alone.
 
         To make a frozen one takes Python twice as long: a tenth of all that reading and planning a
-        row costs.
+        row costs, and some of all that a call costs.
         """
         return dataclass(**(options | {"frozen": False, "unsafe_hash": True}))
 

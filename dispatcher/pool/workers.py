@@ -20,6 +20,7 @@ from dispatcher.model import (
     CallState,
     CallStatus,
     DueCall,
+    Judgement,
     MarkRefusal,
     Reply,
     RowProblem,
@@ -278,24 +279,24 @@ class Pool:
         self._answering.took(self._clock.monotonic() - began)
         judgement = judge(result, contact_hash_sent=contact, contact_hash_of=contact_hash)
         self._observer.observe(result, judgement, number=number)
-        outcome = outcome_of(call, attempt, judgement, self._clock.now())
-        over = partial(self._over, contact, began)
-        self._outcomes.queue(self._recorder, call.request, outcome, over=over)
+        self._record(call, attempt, judgement, began)
         if judgement.verdict is Verdict.NOT_SENT:
             self._pending_again.add(call.request.key)
             return _Step.NOT_SENT
         return _Step.DONE
+
+    def _record(self, call: DueCall, attempt: int, judgement: Judgement, began: float) -> None:
+        outcome = outcome_of(call, attempt, judgement, self._clock.now())
+        over = partial(self._over, call.request.contact, began)
+        self._outcomes.queue(self._recorder, call.request, outcome, over=over)
 
     def _over(self, contact: str, began: float) -> None:
         self._busy.took(self._clock.monotonic() - began)
         self._calling.discard(contact)
 
     def _repeated(self, request: CallRequest) -> None:
-        self.stop(
-            StopWord.NOT_THE_API,
-            f"row {request.row} was answered with a call id that another call already "
-            "has; ask ContactShip before you go on",
-        )
+        message = f"row {request.row} was answered with a call id that another call already has; "
+        self.stop(StopWord.NOT_THE_API, message + "ask ContactShip before you go on")
 
     async def _give_up(self, call: DueCall, why: RowProblem) -> _Step:
         """Record a call that cannot be sent any more: its time passed after the run began."""

@@ -320,6 +320,7 @@ def test_a_rejected_call_that_is_asked_to_wait_is_sent_again_by_the_same_run(
     world_of: Worlds,
 ) -> None:
     world = world_of(1)
+    world.transit = (0.0, 0.1)  # never so long that an answer is given up
     world.weather = "refusing"
     world.run(world.process("otra"))
     world.weather = "busy"
@@ -488,9 +489,9 @@ def catch_up_in_a_burst(patches: pytest.MonkeyPatch) -> None:
 def forget_outcomes_after_a_stop(patches: pytest.MonkeyPatch) -> None:
     record = Pool._record
 
-    async def lazy(pool: Pool, *what: object) -> None:
+    def lazy(pool: Pool, *what: object) -> None:
         if pool._conduct.stopped is None:
-            await record(pool, *what)  # type: ignore[arg-type]
+            record(pool, *what)  # type: ignore[arg-type]
 
     patches.setattr(Pool, "_record", lazy)
 
@@ -520,12 +521,12 @@ def keep_twice_the_pace(patches: pytest.MonkeyPatch) -> None:
 def withdraw_what_was_sent(patches: pytest.MonkeyPatch) -> None:
     record = Pool._record
 
-    async def shy(pool: Pool, call: DueCall, attempt: int, judgement: Judgement) -> None:
+    def shy(pool: Pool, call: DueCall, attempt: int, judgement: Judgement, began: float) -> None:
         if judgement.verdict is not Verdict.UNCERTAIN:
-            await record(pool, call, attempt, judgement)
+            record(pool, call, attempt, judgement, began)
             return
         key, state = call.request.key, call.state
-        await pool._recorder.change(Withdrawal(key=key, attempt=attempt, state=state))
+        pool._recorder.change(Withdrawal(key=key, attempt=attempt, state=state))
 
     patches.setattr(Pool, "_record", shy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 
 from dispatcher.cli.options import RunOptions
 from dispatcher.cli.reading import CampaignSheet
@@ -40,14 +41,7 @@ def show_requests(
         UsageProblem: the ledger is for the other purpose, or knows no such campaign.
     """
     now = datetime.now(tz=UTC)
-    ledger = read_ledger(place, allow_network=options.ledger_on_network) if place else None
-    if ledger is None and options.existing_ledger:
-        raise UsageProblem(f"there is no ledger at {place}", hint="name it with --ledger")
-    if ledger is not None and ledger.purpose is not purpose:
-        kept_for = "rehearsals" if ledger.purpose is Purpose.SANDBOX else "real calls"
-        raise UsageProblem(
-            f"the ledger {ledger.location} is for {kept_for}", hint="name another with --ledger"
-        )
+    ledger = _ledger(options, place, purpose)
     if sheet is not None:
         for _ in sheet.planned():
             pass
@@ -58,13 +52,10 @@ def show_requests(
         stopping_codes=STOPPING_CODES,
     )
     requests = _requests(options, sheet, settings, ledger=ledger, rules=rules, now=now)
+    in_time = (request for request in requests if past_schedule(request, now=now) is None)
     name = sheet.plan.campaign if sheet else campaign_name(options.source.campaign)
     shown = 0
-    for request in requests:
-        if past_schedule(request, now=now) is not None:
-            continue
-        if options.limit and shown == options.limit:
-            break
+    for request in islice(in_time, options.limit or None):
         shown += 1
         delay = DelayMode(settings.api.delay)
         body = body_of(request, campaign=name, now=now, delay=delay).decode()
@@ -75,6 +66,18 @@ def show_requests(
     would = counted(shown, "request")
     say(f"Dry run: {would} would be sent. Nothing was sent, nothing was written.")
     return 0
+
+
+def _ledger(options: RunOptions, place: str, purpose: Purpose) -> Ledger | None:
+    ledger = read_ledger(place, allow_network=options.ledger_on_network) if place else None
+    if ledger is None and options.existing_ledger:
+        raise UsageProblem(f"there is no ledger at {place}", hint="name it with --ledger")
+    if ledger is not None and ledger.purpose is not purpose:
+        kept_for = "rehearsals" if ledger.purpose is Purpose.SANDBOX else "real calls"
+        raise UsageProblem(
+            f"the ledger {ledger.location} is for {kept_for}", hint="name another with --ledger"
+        )
+    return ledger
 
 
 def _requests(

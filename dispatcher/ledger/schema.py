@@ -139,7 +139,6 @@ calls = Table(
         "contact",
         unique=True,
         sqlite_where=text("state = 'sending'"),
-        postgresql_where=text("state = 'sending'"),
     ),
     Index("call_ids", "call_id", sqlite_where=text("call_id IS NOT NULL")),
 )

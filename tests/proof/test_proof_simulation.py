@@ -499,10 +499,10 @@ def forget_outcomes_after_a_stop(patches: pytest.MonkeyPatch) -> None:
 def keep_an_outcome_without_its_id(patches: pytest.MonkeyPatch) -> None:
     record = Pool._record
 
-    async def forgetful(pool: Pool, call: DueCall, attempt: int, judgement: Judgement) -> None:
+    def forgetful(pool: Pool, call: DueCall, attempt: int, judgement: Judgement, at: float) -> None:
         if judgement.call_id:
             judgement = replace(judgement, verdict=Verdict.UNCERTAIN, call_id="")
-        await record(pool, call, attempt, judgement)
+        record(pool, call, attempt, judgement, at)
 
     patches.setattr(Pool, "_record", forgetful)
 

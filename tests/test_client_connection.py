@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dispatcher.client import Client
+from dispatcher.client import Client, direct
 from dispatcher.client.connecting import connect
 from dispatcher.model import Cause, Evidence, NoReply, Reply
 
@@ -74,6 +74,63 @@ async def has_left(peer: socket.socket) -> bool:
 def reset(peer: socket.socket) -> None:
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.close()
+
+
+# A connection that is made ahead
+
+
+def test_a_connection_opened_ahead_carries_the_next_request(listener: socket.socket) -> None:
+    async def scene() -> Reply | NoReply:
+        async with client_of(url_of(listener)) as client:
+            await client.open()
+            peer = await accept(listener)
+            placing = asyncio.create_task(client.place(CALL))
+            await take(peer)
+            peer.send(GOOD)
+            await placing
+            await client.open()  # there is one already
+            placing = asyncio.create_task(client.place(CALL))
+            await take(peer)
+            peer.send(GOOD)
+            peer.close()
+            return await placing
+
+    assert asyncio.run(scene()) == PLACED
+
+
+def test_a_connection_that_cannot_be_opened_ahead_is_left_to_the_request(
+    listener: socket.socket,
+) -> None:
+    url = url_of(listener)
+    listener.close()
+
+    async def scene() -> Reply | NoReply:
+        async with client_of(url) as client:
+            await client.open()
+            return await client.place(CALL)
+
+    answer = asyncio.run(scene())
+
+    assert isinstance(answer, NoReply)
+    assert (answer.evidence, answer.cause) == (Evidence.NOTHING_LEFT, Cause.UNREACHABLE)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 600], ids=["time is up", "aborted"])
+def test_opening_ahead_ends_in_time_and_when_it_is_aborted(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_where: object) -> None:
+        client.abort() if seconds > 1 else None
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(direct, "connect", never)
+    client = client_of("http://127.0.0.1:1", connect=seconds)
+
+    async def scene() -> None:
+        async with client:
+            await client.open()
+
+    asyncio.run(scene())
 
 
 # A connection that is no good any more

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatcher.ledger import RecordedOutcome
-from dispatcher.model import CallRequest, CallState, DueCall, Mark, NoReply, Reply
+from dispatcher.model import CallRequest, CallState, DueCall, Mark, NoReply, Reply, StopWord
 from dispatcher.pacer import Rate, strict_cost
 from dispatcher.planning import DelayMode
 from dispatcher.policy import ConductRules
@@ -74,6 +74,7 @@ class Server:
     Attributes:
         loop: Its clock.
         latency: Seconds until an answer, drawn for each.
+        connecting_seconds: The longest it takes to connect.
         answer: What it says, given the time, instead of placing the call; None to place it.
         told: Limit, remaining and reset, given the time.
         arrivals: When requests arrived.
@@ -82,6 +83,7 @@ class Server:
     loop: VirtualLoop
     random: Random
     latency: Callable[[], float]
+    connecting_seconds: float = 0.3
     answer: Callable[[float], Reply | None] = lambda _now: None
     told: Callable[[float], tuple[str, str, str]] = lambda _now: ("", "", "")
     arrivals: list[float] = field(default_factory=list)
@@ -89,8 +91,8 @@ class Server:
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[Self]:
-        yield self
+    async def connect(self) -> AsyncIterator[Connection]:
+        yield Connection(self)
 
     async def place(self, _body: bytes) -> Reply | NoReply:
         await asyncio.sleep(self.random.random() * JITTER_SECONDS)
@@ -112,6 +114,23 @@ class Server:
                 first += 1
             most = max(most, last - first + 1)
         return most
+
+
+class Connection:
+    """One worker's; it takes its time to be made, when it is opened or else with the first call."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._is_open = False
+
+    async def open(self) -> None:
+        if not self._is_open:
+            self._is_open = True
+            await asyncio.sleep(self._server.random.random() * self._server.connecting_seconds)
+
+    async def place(self, body: bytes) -> Reply | NoReply:
+        await self.open()
+        return await self._server.place(body)
 
 
 class Book:
@@ -138,7 +157,8 @@ class Book:
 
     def lease(self, _base_url: str, plan: Plan) -> asyncio.Future[tuple[float, ...]]:
         self.leases += 1
-        return self._later(lambda: self._reserve(plan))
+        slots = self._reserve(plan)
+        return self._later(lambda: slots)
 
     def _reserve(self, plan: Plan) -> tuple[float, ...]:
         slots, self.next_free = plan(self.next_free)
@@ -454,6 +474,38 @@ def test_a_limit_that_nobody_shares_costs_nothing() -> None:
 
     assert not server.refused
     assert server.arrivals[-1] - server.arrivals[0] <= 1.02 * 400 / 2 + 1
+
+
+@pytest.mark.parametrize("commit", [0.3, 1.5, 8.0])
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("rate", [None, Rate(count=100, unit_seconds=60)], ids=["-", "100/min"])
+def test_calls_begin_however_slow_the_ledger_is(
+    commit: float, runs: int, rate: Rate | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "COMMIT_SECONDS", commit)
+    loop = VirtualLoop()
+    server = server_for(loop, 1, 0.1)
+    book = Book(loop)
+
+    run(loop, *(pool_of(server, book, 20, rate=rate, workers=4) for _ in range(runs)))
+
+    assert len(server.arrivals) == 20 * runs
+    assert rate is None or server.most_in(60) <= 100
+    assert max(server.arrivals) - 1000 <= 20 * 6 * commit + 60
+
+
+def test_a_ledger_too_slow_to_pace_ends_the_run_with_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(globals(), "COMMIT_SECONDS", 11.0)
+    loop = VirtualLoop()
+    server = server_for(loop, 1, 0.1)
+
+    rate = Rate(count=100, unit_seconds=60)
+    (done,) = run(loop, pool_of(server, Book(loop), 20, rate=rate, workers=4))
+
+    assert done.stopped is StopWord.LEDGER_FAILED
+    assert "the ledger takes 11 seconds to record anything" in done.message
 
 
 def test_what_was_leased_and_not_used_goes_back() -> None:

@@ -31,11 +31,12 @@ from dispatcher.policy import (
 from dispatcher.pool.looking import Looker
 from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.settings import Clock
-from dispatcher.pool.slots import Slots
+from dispatcher.pool.slots import LATE_SECONDS, SLOWEST_SECONDS, Slots
 
 _PAGE = 100
 _MOST_PAGES = 200
-_ON_TOP_SECONDS = 2.0  # a marked call begins at most a second after its slot
+# From the mark to the start, at most: the ledger's time before and after the slot, and a little.
+_ON_TOP_SECONDS = 2 * SLOWEST_SECONDS + LATE_SECONDS + 1.0
 _HURRIED_SECONDS = 5.0
 _KILLED = "interrupted"  # its end is when that was noticed, perhaps days later
 

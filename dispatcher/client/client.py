@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Self
 from urllib.parse import quote
 
 import httpx
 
 from dispatcher.client.deadline import Deadline
+from dispatcher.client.direct import DirectTransport
 from dispatcher.client.exchange import Exchange
+from dispatcher.client.faults import NETWORK_FAULTS
 from dispatcher.client.requests import Requests
 from dispatcher.client.route import route_to
 from dispatcher.client.secret import ApiKey
@@ -72,6 +75,18 @@ class Client:
         self._deadline.close()
         await self._route.transport.__aexit__(kind, error, trace)
 
+    async def open(self) -> None:
+        """
+        Connect, if the next request would have to: it then leaves in the moment it is sent.
+
+        A fault is left for that request to meet.
+        """
+        transport = self._route.transport
+        if isinstance(transport, DirectTransport) and not transport.is_open:
+            with suppress(*NETWORK_FAULTS), self._deadline:
+                self._deadline.move(self._connect_seconds)
+                await transport.open(self._calls_url)
+
     async def place(self, body: bytes) -> Reply | NoReply:
         """
         Ask for one call.
@@ -96,6 +111,8 @@ class Client:
         """End the request in flight now, if there is one, as cancelled or with a cut reply."""
         if self._exchange is not None:
             self._exchange.abort()
+        else:
+            self._deadline.move(0.0)  # it may be connecting
 
     def _url(self, path: str) -> httpx.URL:
         base = self._route.base

@@ -32,19 +32,22 @@ class Connection(asyncio.BufferedProtocol):
         self._fault: httpx.TransportError | None = None
         self._gone = self._loop.create_future()
         self._is_idle = True
-        self._idle_since = 0.0
+        self._idle_since = self._loop.time()
         self._room = bytearray(_ROOM)
 
-    def may_carry(self, longest_idle_seconds: float) -> bool:
-        """Say whether another request may be sent, by all that this machine has been told."""
+    def is_fresh(self, longest_idle_seconds: float) -> bool:
+        """Say whether another request may be sent, by all that asyncio has been told."""
         return (
             self._is_idle
             and not self._gone.done()
             and not self._transport.is_closing()
             and self._loop.time() - self._idle_since <= longest_idle_seconds
-            # The kernel may know what asyncio has not read yet: an end, or bytes unasked for.
-            and not self._watch.select(0)
         )
+
+    def may_carry(self, longest_idle_seconds: float) -> bool:
+        """Say whether another request may be sent, by all that this machine has been told."""
+        # The kernel may know what asyncio has not read yet: an end, or bytes unasked for.
+        return self.is_fresh(longest_idle_seconds) and not self._watch.select(0)
 
     def send(self, request: bytes) -> None:
         """Send *request*; a fault shows when the answer is read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator
+from typing import cast
 
 import httpx
 
@@ -32,6 +33,21 @@ class DirectTransport(httpx.AsyncBaseTransport):
         self._idle_seconds = idle_seconds
         self._connection: Connection | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next request can be sent at once, as far as is known without asking."""
+        return self._connection is not None and self._connection.is_fresh(self._idle_seconds)
+
+    async def open(self, url: httpx.URL) -> None:
+        """
+        Connect with the host of *url* for the next request.
+
+        Raises:
+            httpx.TransportError: It could not be done.
+        """
+        await self.aclose()
+        self._connection = await self._connect(url)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """
         Send *request*, which has a body of bytes and says its length, and read the answer's head.
@@ -43,8 +59,8 @@ class DirectTransport(httpx.AsyncBaseTransport):
         connection = self._connection
         if connection is None or not connection.may_carry(self._idle_seconds):
             await trace("connection.connect_tcp.started", {})
-            await self.aclose()
-            connection = self._connection = await self._connect(request.url)
+            await self.open(request.url)
+            connection = cast("Connection", self._connection)
         try:
             await trace("http11.send_request_headers.started", {"request": request})
             connection.send(content)

@@ -24,7 +24,8 @@ _FASTEST_PER_SECOND = 100_000
 _SLOWEST_PER_SECOND = Fraction(1, 86_400)
 
 _FILL = 0.99  # slots use 99 % of the rate: the rest absorbs lateness
-_LATE_SHARE = 0.005  # and half of that may be spent by a start that comes late
+_LATE_SHARE = 0.01  # of a unit, which is all that is left
+_MARGIN_SHARE = 0.005  # of a unit: two ways to the server may differ by half of it
 _LATEST_SECONDS = 1.0
 
 
@@ -56,18 +57,22 @@ class Rate:
         return self.count / self.unit_seconds
 
     @property
-    def harmless_seconds(self) -> float:
-        """How late any start may be, and no window ever holds more than the count."""
-        return min(_LATEST_SECONDS, _LATE_SHARE * self.unit_seconds)
+    def margin_seconds(self) -> float:
+        """By how much the ways of two starts may differ, and the server still sees the rate."""
+        return min(_LATEST_SECONDS, _MARGIN_SHARE * self.unit_seconds)
 
-    @property
-    def tolerance_seconds(self) -> float:
+    def tolerance_seconds(self, *, is_shared: bool) -> float:
         """
         How late a slot may still be used: so little that no burst comes of it.
 
-        Where slots lie far apart, half their distance; those that follow then give way.
+        Alone a run sees to its windows itself. Where slots lie far apart it may then be half their
+        distance; those that follow give way. With *is_shared* slots are all that keeps the starts
+        of several runs apart.
         """
-        return min(_LATEST_SECONDS, max(self.harmless_seconds, self.spacing_seconds / 2))
+        if is_shared:
+            return self.margin_seconds
+        share = _LATE_SHARE * self.unit_seconds
+        return min(_LATEST_SECONDS, max(share, self.spacing_seconds / 2))
 
     def scaled(self, factor: float) -> Rate:
         """The same unit with *factor* (above 0, at most 1) of the starts."""

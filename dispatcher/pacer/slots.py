@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
 from dispatcher.pacer.rate import Rate
 
-_TRUST_SECONDS = 3600.0
+_TRUST_SECONDS = 60.0
 _TRUST_SLOTS = 100
+_MOST_KEPT = 10_000
 _GUARD = 1.002  # what our clock calls one unit may be a little less on the server's side
 
 
@@ -26,30 +28,29 @@ class Lease:
     next_free: float
 
 
-def lease(
-    rate: Rate | None, *, next_free: float, now: float, count: int, behind: float = 0.0
-) -> Lease:
+def lease(rate: Rate | None, *, next_free: float, now: float, count: int) -> Lease:
     """
     Reserve *count* slots at absolute moments, none before *now*.
 
-    Time that passed unused is not caught up. A *next_free* further ahead than anyone can have
-    reserved (one unit, an hour and a hundred slots) was written before the machine started anew
-    and is ignored.
+    Time that passed unused is not caught up. A *next_free* further ahead than a minute and a
+    hundred slots was written before the machine started anew and is ignored. Nobody reserves so
+    much: whoever would pass half of it gets one slot.
 
     Args:
         rate: The pace, or None for no limit.
         next_free: From the last lease, monotonic seconds.
         now: Monotonic seconds.
-        count: Slots wanted, at least 1.
-        behind: Seconds by which the schedule moves back, because a start came late.
+        count: Most slots wanted, at least 1.
     """
     if count < 1:
         raise ValueError("a lease holds at least one slot")
     if rate is None:
         return Lease(slots=(now,) * count, next_free=now)
     spacing = rate.spacing_seconds
-    believable = now + rate.unit_seconds + _TRUST_SECONDS + _TRUST_SLOTS * spacing
-    first = now if next_free > believable else max(now, next_free + behind)
+    believable = _TRUST_SECONDS + _TRUST_SLOTS * spacing
+    first = now if next_free > now + believable else max(now, next_free)
+    if first + count * spacing > now + believable / 2:
+        count = 1
     return Lease(
         slots=tuple(first + index * spacing for index in range(count)),
         next_free=first + count * spacing,
@@ -60,23 +61,37 @@ class Gate:
     """
     Keeps the starts of one process apart as they truly happen.
 
-    Slots alone cannot promise that: a start may come late and the next one in time. Each start
-    pushes the next one to its own distance, but for the little that no window of the unit notices
-    (GCRA, the algorithm of ATM's traffic contract, applied to one's own starts).
+    Slots alone cannot promise that: a start may come late and the next one in time. So a start
+    waits until the one that lies a whole count before it is a unit past, and a little more for
+    what their ways to the server may differ. What is late is made up for within the tolerance,
+    and beyond it pushes the next ones away (GCRA, the algorithm of ATM's traffic contract, applied
+    to one's own starts).
     """
 
     def __init__(self, rate: Rate | None) -> None:
         self._spacing = rate.spacing_seconds if rate else 0.0
-        self._slack = rate.harmless_seconds if rate else 0.0
+        self._slack = rate.tolerance_seconds(is_shared=False) if rate else 0.0
+        self._window = rate.unit_seconds + rate.margin_seconds if rate else 0.0
+        count = max(1, int(rate.count)) if rate else 1
+        # Of a large count only every so manieth start is kept: the window is a little longer then.
+        self._every = math.ceil(count / _MOST_KEPT)
+        self._kept: deque[float] = deque(maxlen=count // self._every)
+        self._started = 0
         self._due = 0.0
 
     def earliest(self, now: float) -> float:
         """First moment from *now* on at which one more start keeps every window, in seconds."""
-        return max(now, self._due - self._slack)
+        due = max(now, self._due - self._slack)
+        if len(self._kept) == self._kept.maxlen:
+            return max(due, self._kept[0] + self._window)
+        return due
 
     def started(self, now: float) -> None:
         """One attempt started at *now* (monotonic seconds)."""
         self._due = max(now, self._due) + self._spacing
+        if self._started % self._every == 0:
+            self._kept.append(now)
+        self._started += 1
 
 
 def strict_cost(rate: Rate, *, seconds: float) -> float:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 
+from dispatcher.errors import StorageFailed
 from dispatcher.pacer import Allowance, Gate, Permits, Rate, Tempo, lease
 from dispatcher.pool.recorder import Plan, Recorder
 from dispatcher.pool.settings import Clock
 
-MARK_AHEAD_SECONDS = 0.1  # enough for a commit; a kill leaves what is marked in doubt
+MARK_AHEAD_SECONDS = 0.1  # enough for a usual commit; a kill leaves what is marked in doubt
 LATE_SECONDS = 1.0  # no marked call begins so long after its slot
+SLOWEST_SECONDS = 10.0  # that a ledger may take for a mark, which then delays the slot
 _LEASE_SECONDS = 0.25
-_LONGEST_WAY_SECONDS = 1.0
 
 Clear = Callable[[float], Awaitable[bool]]
 """Waits for a moment (monotonic seconds); False when what waits for it must give up."""
@@ -34,6 +36,10 @@ class Slots:
         workers: How many may want a slot, so that few workers do not lease what others could use.
         clock: Time.
         strict: Free a slot only a unit after its request ended.
+
+    Attributes:
+        ahead_seconds: How long before its time a slot is handed out: a tenth of a second, or as
+            long as the ledger takes, so that a slow one still lets calls begin.
     """
 
     def __init__(
@@ -57,7 +63,9 @@ class Slots:
         self._next_free = 0.0
         self._leased_at = 0.0
         self._way_seconds = 0.0
-        self._behind = 0.0
+        self._times_slow = 0
+        self.ahead_seconds = MARK_AHEAD_SECONDS
+        self._shared_until = -math.inf
         self._gate = Gate(rate)
         self._permits = Permits(rate) if rate and strict else None
         self._allowance = Allowance()
@@ -95,14 +103,25 @@ class Slots:
         if self._first_free(self._rate) is None:
             await self._refill(self._rate)
         found = self._first_free(self._rate)
-        if found is None or found > self._clock.monotonic() + MARK_AHEAD_SECONDS:
+        if found is None or found > self._clock.monotonic() + self.ahead_seconds:
             return None
         return heappop(self._free)
 
     def has_passed(self, moment: float) -> bool:
         """Tell whether a start that was due at *moment* must not be made up for any more."""
-        tolerance = self._rate.tolerance_seconds if self._rate else LATE_SECONDS
-        return self._clock.monotonic() - moment > tolerance
+        now = self._clock.monotonic()
+        tolerance = self._tolerance(self._rate, now) if self._rate else LATE_SECONDS
+        return now - moment > tolerance
+
+    def wanted(self, slot: float) -> float:
+        """
+        Return when a call that was marked for *slot* is to start, monotonic seconds.
+
+        A slot that passed before the mark was durable is only delayed where no other run is to be
+        seen: the gate keeps every window. Beside another, starts have to keep to their slots.
+        """
+        now = self._clock.monotonic()
+        return slot if now < self._shared_until else max(slot, now)
 
     def give_back(self, slot: float) -> None:
         """Return a slot whose call turned out not to be sent."""
@@ -121,8 +140,6 @@ class Slots:
         due = self.earliest(slot)
         if due > now:
             return False
-        if self._rate is not None:
-            self._behind = max(self._behind, now - due - self._rate.harmless_seconds)
         self._gate.started(now)
         self._allowance.started += 1
         return True
@@ -176,12 +193,16 @@ class Slots:
             moment = self._free[0] if self._free else permitted
         else:
             moment = self._first_free(rate) or now
-        return moment - MARK_AHEAD_SECONDS
+        return moment - self.ahead_seconds
 
     def _first_free(self, rate: Rate) -> float | None:
         """Drop what is past, and return the first slot that is left."""
-        self._drop_before(self._clock.monotonic() - rate.tolerance_seconds / 2)
+        now = self._clock.monotonic()
+        self._drop_before(now - self._tolerance(rate, now) / 2)
         return self._free[0] if self._free else None
+
+    def _tolerance(self, rate: Rate, now: float) -> float:
+        return rate.tolerance_seconds(is_shared=now < self._shared_until)
 
     def _drop_before(self, moment: float) -> None:
         while self._free and self._free[0] < moment:
@@ -195,14 +216,31 @@ class Slots:
         await self._coming
 
     async def _take_in(self, rate: Rate) -> None:
+        asked_at = self._clock.monotonic()
         try:
             slots = await self._recorder.lease(self._base_url, self._plan(rate))
         finally:
             self._coming = None
-        # What is leased next is that much later of use.
-        self._way_seconds = min(_LONGEST_WAY_SECONDS, self._clock.monotonic() - self._leased_at)
+        # What is leased next is that much later of use, and marking will take as long.
+        now = self._clock.monotonic()
+        self._refuse_if_slow(now - asked_at)
+        taken = min(SLOWEST_SECONDS, 1.25 * (now - asked_at))
+        self.ahead_seconds = max(MARK_AHEAD_SECONDS, taken)
+        self._way_seconds = min(SLOWEST_SECONDS, now - self._leased_at)
+        if taken > MARK_AHEAD_SECONDS:
+            self._way_seconds += taken
         for slot in slots:
             heappush(self._free, slot)
+
+    def _refuse_if_slow(self, seconds: float) -> None:
+        """Go on after one commit that took too long, but not after two in a row."""
+        self._times_slow = self._times_slow + 1 if seconds > SLOWEST_SECONDS else 0
+        if self._times_slow > 1:
+            raise StorageFailed(
+                f"the ledger takes {seconds:.0f} seconds to record anything, too long to call at a "
+                f"pace; nothing more was sent",
+                hint="put it on a faster disk, see --ledger, and run again",
+            )
 
     def _plan(self, rate: Rate) -> Plan:
         now = self._clock.monotonic()
@@ -210,7 +248,6 @@ class Slots:
         self._tempo_at = now
         share = self._allowance.per_second(now) / rate.per_second
         slowed = rate.scaled(self._tempo.at_most(share))
-        behind, self._behind = self._behind, 0.0
         count = max(1, min(self.workers, int(rate.per_second * _LEASE_SECONDS)))
 
         def plan(next_free: float) -> tuple[tuple[float, ...], float]:
@@ -221,8 +258,9 @@ class Slots:
                 next_free=next_free,
                 now=self._leased_at + self._way_seconds,
                 count=count,
-                behind=behind,
             )
+            if next_free != self._next_free:
+                self._shared_until = self._leased_at + 2 * rate.unit_seconds
             self._next_free = made.next_free
             return made.slots, made.next_free
 

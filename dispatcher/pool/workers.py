@@ -37,7 +37,7 @@ from dispatcher.pool.outcomes import Outcomes
 from dispatcher.pool.recorder import Recorder
 from dispatcher.pool.records import given_up, mark_of, outcome_of
 from dispatcher.pool.settings import Clock, Dispatched, PoolSettings, Unrecorded
-from dispatcher.pool.slots import LATE_SECONDS, Slots
+from dispatcher.pool.slots import LATE_SECONDS, SLOWEST_SECONDS, Slots
 from dispatcher.pool.source import Source
 from dispatcher.pool.stops import Stops
 from dispatcher.pool.times import Moment, Times
@@ -176,7 +176,9 @@ class Pool:
     async def _grow(self) -> None:
         """Have as many workers as were asked for, or as the pace needs."""
         rate = self._settings.rate
-        wanted = self._settings.workers or workers_needed(rate, seconds=self._busy.seconds)
+        # Half: the pacer takes each second twice, and a slot is handed out but once.
+        busy = self._busy.seconds + self._slots.ahead_seconds / 2
+        wanted = self._settings.workers or workers_needed(rate, seconds=busy)
         await self._crew.grow_to(wanted)
         self._slots.workers = self._crew.size
 
@@ -229,9 +231,11 @@ class Pool:
         if not await self._traffic.turn(lambda: self._look(client)):
             return _Step.STOPPED
         try:
+            await client.open()  # now: what it takes would make the start late
             slot = await self._slots.next(self._traffic.clear_until)
             if slot is None:
                 return _Step.NOT_SENT
+            await client.open()  # it may have waited for long
             return await self._mark_and_send(call, slot, client)
         finally:
             self._traffic.release()
@@ -257,9 +261,8 @@ class Pool:
 
     async def _may_start(self, slot: float) -> bool:
         """Wait for the slot; True with the start noted, False when the call must be withdrawn."""
-        latest = slot + LATE_SECONDS
-        # A ledger slower than foreseen delays the slot; a stall, below, takes it away.
-        wanted: float | None = max(slot, self._clock.monotonic())
+        latest = min(max(slot, self._clock.monotonic()), slot + SLOWEST_SECONDS) + LATE_SECONDS
+        wanted: float | None = self._slots.wanted(slot)
         while wanted is not None and self._clock.monotonic() <= latest:
             due = self._slots.earliest(wanted)
             if not await self._traffic.clear_until(due):

@@ -69,6 +69,17 @@ def test_the_benchmark_of_the_job_compares_it_with_the_usual_script(tmp_path: Pa
     assert all(float(ratio) > 0 for ratio in compared.values())
 
 
+def test_the_benchmark_of_the_pace_counts_what_the_server_saw(tmp_path: Path) -> None:
+    lines = run(tmp_path / "RESULTS.md", "--only", "pacing", "--rows", "10")
+
+    figures = {line[0]: line[1] for line in lines}
+    rate = "50/second, answers after 0.01 s"
+    # A machine that stands still distorts what the server counts, so neither is bounded here: the
+    # windows of the starts themselves are, in the tests of the pace.
+    assert 0 < float(figures[f"{rate}: share of the allowed calls"].removesuffix(" %")) < 110
+    assert float(figures[f"{rate}: most in a second"]) > 1
+
+
 def test_the_exponent_of_a_cost_is_that_of_its_growth_above_the_start() -> None:
     program = (
         "from rows import exponent;"

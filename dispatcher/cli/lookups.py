@@ -1,4 +1,9 @@
-"""``agents``, ``numbers``, ``credits``: what the API has, and whether the key is right."""
+"""
+``agents``, ``numbers``, ``credits``: what the API has, and whether the key is right.
+
+They open no ledger, so they cannot share the pace of a live run: each is a request or two by hand,
+for which the default rate leaves room below the API's limit. Pages follow one another at the rate.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from dispatcher.client import Client
 from dispatcher.config import read_api_key
 from dispatcher.errors import LookUpFailed, UsageProblem
 from dispatcher.model import NoReply, Reply
+from dispatcher.pacer import parse_rate
 
 _PAGE = 100
 _MOST_PAGES = 1_000
@@ -51,7 +57,10 @@ def show_credits(*, config: Path | None, json: bool) -> int:
 
 async def _ask_pages(config: Path | None, path: str) -> list[_Listed]:
     found: list[_Listed] = []
+    rate = parse_rate(find_settings(config).settings.pace.rate)
     for page in range(_MOST_PAGES):
+        if page and rate:
+            await asyncio.sleep(rate.spacing_seconds)
         query = {"limit": str(_PAGE), "offset": str(page * _PAGE)}
         items = _items(await _ask(config, path, query))
         known = {item.get("id") for item in found}

@@ -14,7 +14,7 @@ from dispatcher.cli.campaigns import existing_ledger, ledger_place, rewrite_resu
 from dispatcher.cli.job import last_snapshot, unknown_campaign
 from dispatcher.cli.reading import find_settings
 from dispatcher.cli.terminal import ask, is_interactive, one_line, say
-from dispatcher.cli.tracing import asked_for, in_a_path
+from dispatcher.cli.tracing import asked_for, in_a_path, paced_looker
 from dispatcher.client import Client
 from dispatcher.config import KEY_FILE_VARIABLE, KEY_VARIABLE, Settings, read_api_key
 from dispatcher.errors import Declined, UsageProblem
@@ -82,7 +82,7 @@ def resolve_call(
             call = _find(opened, campaign, settlement)
             _show(call)
             if settlement.placed and opened.purpose is Purpose.REAL:
-                _check(settlement.placed, call, campaign, settings)
+                _check(settlement.placed, call, campaign, settings, opened)
             _confirm(settlement, yes=yes)
             opened.resolve(
                 campaign.id,
@@ -149,9 +149,11 @@ def _show(call: UncertainCall) -> None:
     say(one_line(f"  sent {sent}, agent {asked.agent_id or 'not known any more'}: {call.code}"))
 
 
-def _check(call_id: str, call: UncertainCall, campaign: Campaign, settings: Settings) -> None:
+def _check(
+    call_id: str, call: UncertainCall, campaign: Campaign, settings: Settings, ledger: Ledger
+) -> None:
     """Ask the API whose call this is, where it can be asked; only a plain "no" is one."""
-    found = _looked_up(call_id, campaign, settings)
+    found = _looked_up(call_id, campaign, settings, ledger)
     if isinstance(found, str):
         say(one_line(f"The id was not checked: {found}."))
         return
@@ -164,7 +166,9 @@ def _check(call_id: str, call: UncertainCall, campaign: Campaign, settings: Sett
     say(one_line(f"ContactShip has it: {whose}, created {found.created_text or 'no date'}."))
 
 
-def _looked_up(call_id: str, campaign: Campaign, settings: Settings) -> ListedCall | str:
+def _looked_up(
+    call_id: str, campaign: Campaign, settings: Settings, ledger: Ledger
+) -> ListedCall | str:
     """Return the call that has this id, or why it could not be looked up."""
     if not any(os.environ.get(name, "").strip() for name in (KEY_VARIABLE, KEY_FILE_VARIABLE)):
         return f"{KEY_VARIABLE} is not set"
@@ -178,18 +182,18 @@ def _looked_up(call_id: str, campaign: Campaign, settings: Settings) -> ListedCa
         connect_timeout_seconds=settings.api.connect_timeout_seconds,
         answer_timeout_seconds=settings.api.answer_timeout_seconds,
     )
-    answer = asyncio.run(_ask(client, call_id))
+
+    async def ask() -> Reply | NoReply:
+        async with paced_looker(ledger, campaign, settings, lambda: client) as looker:
+            return await looker.look(f"/v1/calls/{call_id}", {"include_transcript": "false"})
+
+    answer = asyncio.run(ask())
     if isinstance(answer, NoReply):
         return answer.message
     found = read_call(answer.body) if answer.status == HTTPStatus.OK else None
     if answer.status == HTTPStatus.NOT_FOUND and not _has_no_route(answer):
         raise UsageProblem(f"ContactShip knows no call with the id {call_id}", hint="check the id")
     return found or f"the API answered {answer.status} without a call"
-
-
-async def _ask(client: Client, call_id: str) -> Reply | NoReply:
-    async with client:
-        return await client.look(f"/v1/calls/{call_id}", {"include_transcript": "false"})
 
 
 def _has_no_route(answer: Reply) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -131,6 +132,26 @@ async def _settle(
     *,
     has_time: bool,
 ) -> None:
+    async with paced_looker(ledger, campaign, settings, connect, has_time=has_time) as looker:
+        tracer = _Tracer(ledger, looker, settings, rules)
+        for call in calls:
+            tell(await tracer.find(call))
+
+
+@asynccontextmanager
+async def paced_looker(
+    ledger: Ledger,
+    campaign: Campaign,
+    settings: Settings,
+    connect: Callable[[], Client],
+    *,
+    has_time: bool = True,
+) -> AsyncIterator[Looker]:
+    """
+    Read from the API at the pace that all who use the ledger share.
+
+    Without *has_time* nothing is waited for but for a few seconds.
+    """
     clock = Clock()
     with Recorder(ledger, repeat_after_hours=settings.repeat_after_hours) as recorder:
         slots = Slots(
@@ -142,16 +163,13 @@ async def _settle(
         )
         async with connect() as client:
             wait = settings.retry.max_wait_seconds
-            looker = Looker(
+            yield Looker(
                 client,
                 slots,
                 max_wait_seconds=wait if has_time else min(wait, _HURRIED_SECONDS),
                 has_time=has_time,
                 clock=clock,
             )
-            tracer = _Tracer(ledger, looker, settings, rules)
-            for call in calls:
-                tell(await tracer.find(call))
 
 
 class _Tracer:

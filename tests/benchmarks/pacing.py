@@ -12,11 +12,13 @@ from pathlib import Path
 from bench import Bench
 from callers import Errand
 from figures import Figure
-from measuring import PYTHON, measure
+from measuring import PYTHON, Usage, measure
+from serving import served
 
 _HERE = Path(__file__).resolve().parent
 _SHARE = 98.5
-_SETTLED_SECONDS = 2.0  # one call at a time first, and the workers follow the pace
+_SETTLED_SECONDS = 2.0  # after the first answer: the workers follow the pace
+_WHOLE_SHARE, _WHOLE_SECONDS = 1.02, 3.0  # of rows / rate, and on top
 _PEERS = {"aiolimiter": "aiolimiter", "asyncio": "sleep"}  # module -> how
 
 
@@ -60,6 +62,7 @@ _PACES = (
     _Pace(count=500, unit="second", unit_seconds=1, delay_seconds=0.05),
     _Pace(count=2000, unit="second", unit_seconds=1, delay_seconds=0.02, over=0.005),
 )
+_JOBS = ((300, "10/second", 30.0), (3_000, "100/second", 30.0))  # rows, rate, rows / rate
 _BRIEF = _Pace(count=50, unit="second", unit_seconds=1, delay_seconds=0.01)
 
 
@@ -68,7 +71,9 @@ def pacing(bench: Bench) -> Iterator[Figure]:
     paces = _PACES if bench.bound(1) else (_BRIEF,)
     for pace in paces:
         arrivals = _ours(bench, pace)
-        after = [at for at in arrivals if at >= arrivals[0] + _SETTLED_SECONDS]
+        # It begins with one call at a time, until the first was answered.
+        settled_at = arrivals[0] + pace.delay_seconds + _SETTLED_SECONDS
+        after = [at for at in arrivals if at >= settled_at]
         name = f"{pace.rate}, answers after {pace.delay_seconds:g} s"
         yield Figure(
             name=f"{name}: share of the allowed calls",
@@ -82,6 +87,25 @@ def pacing(bench: Bench) -> Iterator[Figure]:
         yield Figure(name=f"{name}: most in a {pace.unit}", unit="", ours=worst, at_most=at_most)
         if pace.unit == "second":
             yield from _theirs(bench, pace, share=_share(after, pace), worst=worst)
+    if bench.bound(1):
+        for job in _JOBS:
+            yield _whole(bench, *job)
+
+
+def _whole(bench: Bench, rows: int, rate: str, seconds: float) -> Figure:
+    """Measure a job from the start of its process until its results are written."""
+    sheet, results = bench.sheet("csv", rows), bench.fresh("csv")
+
+    def work(url: str) -> Usage:
+        errand = Errand(sheet=sheet, results=results, url=url, workers=0)
+        return bench.run(errand, bench.fresh("db"), "--workers", "auto", rate=rate)
+
+    return Figure(
+        name=f"{rows:,} rows at {rate}, from start to results",
+        unit="s",
+        ours=served(work, delay_seconds=0.1).usage.wall_seconds,
+        at_most=_WHOLE_SHARE * seconds + _WHOLE_SECONDS,
+    )
 
 
 def _ours(bench: Bench, pace: _Pace) -> list[float]:

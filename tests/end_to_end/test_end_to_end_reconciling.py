@@ -469,6 +469,22 @@ def test_the_id_of_another_contact_is_refused(world: World) -> None:
     assert world.statuses()["c-1"] == "uncertain"
 
 
+def test_the_look_up_of_an_id_draws_on_the_pace_of_the_ledger(world: World) -> None:
+    world.serve_faults({"c-1": UNPLACED})
+    world.run(world.people(2))
+    assert not _reserved(world)  # it ran unlimited
+
+    _settle_placed(world, "call-typo")
+
+    assert _reserved(world) == {world.server.url}
+
+
+def _reserved(world: World) -> set[str]:
+    """Whose slots were drawn."""
+    with closing(sqlite3.connect(world.ledger)) as connection:
+        return {url for (url,) in connection.execute("SELECT base_url FROM slots")}
+
+
 def test_an_id_that_nobody_knows_is_refused(world: World) -> None:
     world.serve_faults({"c-1": LOST})
     world.run(world.people(2))

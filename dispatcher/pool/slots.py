@@ -227,8 +227,8 @@ class Slots:
         taken = min(SLOWEST_SECONDS, 1.25 * (now - asked_at))
         self.ahead_seconds = max(MARK_AHEAD_SECONDS, taken)
         self._way_seconds = min(SLOWEST_SECONDS, now - self._leased_at)
-        if taken > MARK_AHEAD_SECONDS:
-            self._way_seconds += taken
+        if taken > MARK_AHEAD_SECONDS and now < self._shared_until:
+            self._way_seconds += taken  # alone a slot may as well be delayed
         for slot in slots:
             heappush(self._free, slot)
 

@@ -175,10 +175,9 @@ class Pool:
 
     async def _grow(self) -> None:
         """Have as many workers as were asked for, or as the pace needs."""
+        seconds = self._busy.seconds + self._slots.ahead_seconds / 2  # all are taken twice
         rate = self._settings.rate
-        # Half: the pacer takes each second twice, and a slot is handed out but once.
-        busy = self._busy.seconds + self._slots.ahead_seconds / 2
-        wanted = self._settings.workers or workers_needed(rate, seconds=busy)
+        wanted = self._settings.workers or workers_needed(rate, seconds=seconds)
         await self._crew.grow_to(wanted)
         self._slots.workers = self._crew.size
 
@@ -235,7 +234,7 @@ class Pool:
             slot = await self._slots.next(self._traffic.clear_until)
             if slot is None:
                 return _Step.NOT_SENT
-            await client.open()  # it may have waited for long
+            await client.open()  # the wait may have been long
             return await self._mark_and_send(call, slot, client)
         finally:
             self._traffic.release()

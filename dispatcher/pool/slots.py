@@ -253,15 +253,21 @@ class Slots:
         def plan(next_free: float) -> tuple[tuple[float, ...], float]:
             # The clock is read in the commit: what was spent waiting for it is past.
             self._leased_at = self._clock.monotonic()
+            if next_free != self._next_free:
+                next_free += self._beside_another(rate)
             made = lease(
                 slowed,
                 next_free=next_free,
                 now=self._leased_at + self._way_seconds,
                 count=count,
             )
-            if next_free != self._next_free:
-                self._shared_until = self._leased_at + 2 * rate.unit_seconds
             self._next_free = made.next_free
             return made.slots, made.next_free
 
         return plan
+
+    def _beside_another(self, rate: Rate) -> float:
+        """Note another run; return by how much its last start, thought to be alone, may be late."""
+        is_news = self._leased_at >= self._shared_until
+        self._shared_until = self._leased_at + 2 * rate.unit_seconds
+        return rate.tolerance_seconds(is_shared=False) if is_news else 0.0

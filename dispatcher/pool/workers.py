@@ -31,6 +31,7 @@ from dispatcher.model import (
 from dispatcher.pacer import CallTime, workers_needed
 from dispatcher.planning import body_of, contact_hash, past_schedule
 from dispatcher.policy import Conduct, judge
+from dispatcher.pool.clients import Clients
 from dispatcher.pool.crew import Crew, Work
 from dispatcher.pool.observing import Observer, strict_message
 from dispatcher.pool.outcomes import Outcomes
@@ -70,7 +71,7 @@ class Pool:
         ledger: Open for writing, its campaign held by this process.
         calls: What is due, in order.
         settings: The frame of the run.
-        connect: Makes one client; each worker has its own connection.
+        connect: Makes one client; there is one for each worker.
         tell: Called a few times a second while the run lives, for the bar.
         lost: Called at once with each outcome the ledger could not take.
         clock: Time and chance.
@@ -89,7 +90,6 @@ class Pool:
     ) -> None:
         self._ledger = ledger
         self._settings = settings
-        self._connect = connect
         self._tell = tell
         self._clock = clock or Clock()
         self._times = Times(self._clock)
@@ -97,7 +97,7 @@ class Pool:
         self._source = Source(self._not_past(calls), limit=settings.limit)
         self._conduct = Conduct(settings.conduct)
         self._traffic = Traffic(self._conduct, self._clock)
-        self._clients: list[Client] = []
+        self._clients = Clients(connect)
         self._refused_at: dict[str, float] = {}
         self._calling: set[str] = set()
         self._pending_again: set[str] = set()
@@ -131,8 +131,7 @@ class Pool:
 
     def abort(self) -> None:
         """Let the requests in flight end now, as uncertain where they began to leave."""
-        for client in self._clients:
-            client.abort()
+        self._clients.abort()
 
     async def run(self) -> Dispatched:
         """
@@ -169,9 +168,8 @@ class Pool:
         return await self._dispatched()
 
     async def _hire(self, stack: AsyncExitStack) -> Work:
-        client = await stack.enter_async_context(self._connect())
-        self._clients.append(client)
-        return self._work(client)
+        await self._clients.add(stack)
+        return self._work()
 
     async def _grow(self) -> None:
         """Have as many workers as were asked for, or as the pace needs."""
@@ -212,30 +210,30 @@ class Pool:
             if past_schedule(call.request, now=self._times.started_at) is None:
                 yield call
 
-    async def _work(self, client: Client) -> None:
+    async def _work(self) -> None:
         while (call := await self._source.take()) is not None:
-            step = await self._try(call, client)
+            step = await self._try(call)
             if step is _Step.NOT_SENT:
                 again = AsyncRetrying(
                     retry=retry_if_result(lambda step: step is _Step.NOT_SENT),
                     stop=stop_never,
                     wait=wait_none(),  # the turn waits: a hold is the run's, not the call's
                 )
-                step = await again(self._try, call, client)
+                step = await again(self._try, call)
             if step is _Step.STOPPED:
                 return
 
-    async def _try(self, call: DueCall, client: Client) -> _Step:
+    async def _try(self, call: DueCall) -> _Step:
         self._stops.check_time()
-        if not await self._traffic.turn(lambda: self._look(client)):
+        if not await self._traffic.turn(self._look):
             return _Step.STOPPED
         try:
-            await client.open()  # now: what it takes would make the start late
             slot = await self._slots.next(self._traffic.clear_until)
             if slot is None:
                 return _Step.NOT_SENT
-            await client.open()  # the wait may have been long
-            return await self._mark_and_send(call, slot, client)
+            with self._clients.lent() as client:
+                await client.open()  # before the mark: connecting would make the start late
+                return await self._mark_and_send(call, slot, client)
         finally:
             self._traffic.release()
 
@@ -329,10 +327,11 @@ class Pool:
             return is_first
         return call.request.contact in self._calling or now - since < _PATIENCE_SECONDS
 
-    async def _look(self, client: Client) -> bool:
+    async def _look(self) -> bool:
         if not await self._may_look():
             return False
-        answer = await client.look("/v1/credits")
+        with self._clients.lent() as client:
+            answer = await client.look("/v1/credits")
         self._slots.ended()
         return isinstance(answer, Reply) and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
 

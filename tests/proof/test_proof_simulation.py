@@ -204,7 +204,11 @@ class Schedule:
         # Each run keeps to the rate whatever happens. Between two runs it is the slots that
         # are shared, and a start may come a little after its slot.
         worst = most_in_a_window(both, rate.unit_seconds)
-        if worst > (rate.unit_seconds + rate.tolerance_seconds) / rate.spacing_seconds + 1:
+        if (
+            worst
+            > (rate.unit_seconds + rate.tolerance_seconds(is_shared=True)) / rate.spacing_seconds
+            + 1
+        ):
             self.world.violated(f"{worst} starts of two runs in a window of {rate}")
 
     def _judge_end(self) -> None:

@@ -601,3 +601,42 @@ def test_a_tls_connection_cut_before_an_answer_makes_the_call_uncertain(
 
     assert isinstance(results[0], NoReply)
     assert (results[0].evidence, results[0].cause) == (Evidence.BEGAN, Cause.LOST)
+
+
+def test_an_answer_in_several_tls_records_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many servers write head and body each by itself; the client finds both in one read."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(PEM)
+    other = GOOD.replace(b'"x"', b'"y"')
+    answers = iter([[GOOD], [other[:-16], other[-16:]], [GOOD[:9], GOOD[9:-5], GOOD[-5:]]])
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for records in answers:
+            await reader.readuntil(CALL)
+            for record in records:
+                writer.write(record)
+        await reader.read()
+        writer.close()
+
+    async def scene() -> list[Reply | NoReply]:
+        # Not on a listener of ours: asyncio turns Nagle's delay off only where it opens it itself.
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+        url = url_of(listening.sockets[0]).replace("http:", "https:")
+        async with listening, client_of(url) as client:
+            return [await client.place(CALL) for _ in range(3)]
+
+    other_placed = Reply(status=201, body=b'{"call_id": "y"}')
+    assert asyncio.run(scene()) == [PLACED, other_placed, PLACED]
+
+
+def test_a_connection_made_ahead_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that is never begun for it would never tell that the API cannot be reached."""
+    monkeypatch.setattr("dispatcher.client.client._AHEAD_SECONDS", 0.05)
+    monkeypatch.setattr(direct, "connect", lambda *_: asyncio.sleep(60))
+
+    async def scene() -> None:
+        async with client_of("http://127.0.0.1:9") as client, asyncio.timeout(5):
+            await client.open()
+
+    asyncio.run(scene())

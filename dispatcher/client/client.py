@@ -20,6 +20,7 @@ from dispatcher.client.secret import ApiKey
 from dispatcher.model import NoReply, Reply
 
 CALLS_PATH = "/v1/calls/single-contact-call"
+_AHEAD_SECONDS = 2.0  # for a connection made ahead: a slot waits for it
 _NO_QUERY: Mapping[str, str] = types.MappingProxyType({})
 
 
@@ -79,12 +80,12 @@ class Client:
         """
         Connect, if the next request would have to: it then leaves in the moment it is sent.
 
-        A fault is left for that request to meet.
+        A fault is left for that request to meet, and so is a host that lets us wait.
         """
         transport = self._route.transport
         if isinstance(transport, DirectTransport) and not transport.is_open:
             with suppress(*NETWORK_FAULTS), self._deadline:
-                self._deadline.move(self._connect_seconds)
+                self._deadline.move(min(self._connect_seconds, _AHEAD_SECONDS))
                 await transport.open(self._calls_url)
 
     async def place(self, body: bytes) -> Reply | NoReply:

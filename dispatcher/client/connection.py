@@ -11,11 +11,10 @@ import httpx
 
 from dispatcher.client.answer import AnswerReader
 
-_ROOM = 16_384  # bytes; answers are short
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # Windows has no poll
 
 
-class Connection(asyncio.BufferedProtocol):
+class Connection(asyncio.Protocol):
     """
     Sends a request in one piece and reads the answer.
 
@@ -33,7 +32,6 @@ class Connection(asyncio.BufferedProtocol):
         self._gone = self._loop.create_future()
         self._is_idle = True
         self._idle_since = self._loop.time()
-        self._room = bytearray(_ROOM)
 
     def is_fresh(self, longest_idle_seconds: float) -> bool:
         """Say whether another request may be sent, by all that asyncio has been told."""
@@ -129,18 +127,13 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast("asyncio.Transport", transport)
         self._watch.register(transport.get_extra_info("socket"), selectors.EVENT_READ)
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        """Give room for what comes: the same for all, for it is read at once."""
-        del sizehint
-        return self._room
-
-    def buffer_updated(self, nbytes: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Read on in the answer; bytes that nobody asked for end the connection."""
         if self._is_idle:
             self.abort()
             return
         try:
-            self.answer.feed(bytes(memoryview(self._room)[:nbytes]))
+            self.answer.feed(data)
         except httpx.RemoteProtocolError as fault:
             self._break(fault)
         self._wake()

@@ -25,8 +25,8 @@ class Outcomes:
         unrecorded: Those the ledger could not take.
 
     Args:
-        lost: Called at once with each outcome the ledger could not take.
-        failed: Then called with the fault.
+        lost: Called with each outcome the ledger could not take.
+        failed: Called with the fault, before that.
         repeated: Called with a request whose answer bore the call id of another call.
     """
 
@@ -74,8 +74,8 @@ class Outcomes:
         if (fault := recording.exception()) is not None:  # whatever it was: a person must hear it
             unrecorded = Unrecorded(row=request.row, outcome=outcome)
             self.unrecorded.append(unrecorded)
-            self._lost(unrecorded)
             self._failed(fault)
+            self._lost(unrecorded)
             return
         if outcome.verdict is not Verdict.NOT_SENT:
             self.counts[CallStatus(outcome.verdict)] += 1

@@ -174,9 +174,8 @@ class Pool:
     async def _grow(self) -> None:
         """Have as many workers as were asked for, or as the pace needs."""
         seconds = self._busy.seconds + self._slots.ahead_seconds / 2  # all are taken twice
-        rate = self._settings.rate
-        wanted = self._settings.workers or workers_needed(rate, seconds=seconds)
-        await self._crew.grow_to(wanted)
+        needed = workers_needed(self._settings.rate, seconds=seconds)
+        await self._crew.grow_to(self._settings.workers or needed)
         self._slots.workers = self._crew.size
 
     def _stop_after(self, fault: BaseException) -> None:
@@ -233,7 +232,10 @@ class Pool:
                 return _Step.NOT_SENT
             with self._clients.lent() as client:
                 await client.open()  # before the mark: connecting would make the start late
-                return await self._mark_and_send(call, slot, client)
+                if await self._traffic.clear_until(self._clock.monotonic()):
+                    return await self._mark_and_send(call, slot, client)
+            self._slots.give_back(slot)
+            return _Step.NOT_SENT
         finally:
             self._traffic.release()
 

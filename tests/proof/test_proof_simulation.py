@@ -202,11 +202,11 @@ class Schedule:
                 self.world.violated(f"{worst} starts in a window of {rate}")
         both = [moment for process in processes for moment in process.starts]
         # Each run keeps to the rate whatever happens. Between two runs it is the slots that
-        # are shared, and a start may come a little after its slot.
+        # are shared, and a start of one that thinks itself alone may come after its slot.
         worst = most_in_a_window(both, rate.unit_seconds)
         if (
             worst
-            > (rate.unit_seconds + rate.tolerance_seconds(is_shared=True)) / rate.spacing_seconds
+            > (rate.unit_seconds + rate.tolerance_seconds(is_shared=False)) / rate.spacing_seconds
             + 1
         ):
             self.world.violated(f"{worst} starts of two runs in a window of {rate}")

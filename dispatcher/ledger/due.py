@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, not_, or_, select, true
+from sqlalchemy import Boolean, ColumnElement, and_, bindparam, func, not_, or_, select
 
 from dispatcher.ledger.rows import codec_of
 from dispatcher.ledger.schema import attempts, calls, snapshot_rows
@@ -28,6 +28,21 @@ _OF_SNAPSHOT = and_(
     snapshot_rows.c.kind == "request",
     not_(CALLED_RECENTLY),
 )
+_IS_CHANGED = attempts.c.request_digest != snapshot_rows.c.request_digest
+_RULE = or_(
+    and_(
+        calls.c.state.in_([CallState.PENDING, CallState.FAILED]),
+        or_(bindparam("retry_unplaced", type_=Boolean), calls.c.code != NOT_PLACED),
+    ),
+    and_(
+        calls.c.state == CallState.REJECTED,
+        or_(
+            bindparam("retry_rejected", type_=Boolean),
+            _IS_CHANGED,
+            calls.c.code.in_(bindparam("stopping_codes", expanding=True)),
+        ),
+    ),
+)
 _FOUND = (
     select(calls.c.state, snapshot_rows.c.number, IS_LATE)
     .select_from(
@@ -37,10 +52,9 @@ _FOUND = (
         )
     )
     # The states come first: of those that were placed nothing else is looked at.
-    .where(calls.c.state.in_(_IN_ORDER), _OF_SNAPSHOT)
+    .where(calls.c.state.in_(_IN_ORDER), _OF_SNAPSHOT, _RULE)
     .order_by(snapshot_rows.c.number)
 )
-_CHANGED = attempts.c.request_digest != snapshot_rows.c.request_digest
 _REQUESTS = (
     select(snapshot_rows.c.number, snapshot_rows.c.payload, calls.c.key, calls.c.contact)
     .select_from(_ROW_AND_CALL)
@@ -79,8 +93,13 @@ def due(
     found: dict[str, array[int]] = {state: array("I") for state in _IN_ORDER}
     late = 0
     wanted = {"snapshot_id": snapshot.id, "recent_from": since, "as_of": seconds(as_of)}
+    rule = {
+        "retry_unplaced": rules.retry_unplaced,
+        "retry_rejected": rules.retry_rejected,
+        "stopping_codes": list(rules.stopping_codes),
+    }
     with storage.reading() as connection:
-        rows = connection.execute(_FOUND.where(_rule(rules)), wanted).yield_per(BATCH_ROWS)
+        rows = connection.execute(_FOUND, wanted | rule).yield_per(BATCH_ROWS)
         for state, number, is_late in rows:
             found[state].append(number)
             late += is_late
@@ -88,15 +107,6 @@ def due(
         count=sum(map(len, found.values())),
         late=late,
         calls=_calls(storage, snapshot, found, since=since),
-    )
-
-
-def _rule(rules: DueRules) -> ColumnElement[bool]:
-    unsettled = true() if rules.retry_unplaced else calls.c.code != NOT_PLACED
-    again = or_(_CHANGED, calls.c.code.in_(rules.stopping_codes))
-    return or_(
-        and_(calls.c.state.in_([CallState.PENDING, CallState.FAILED]), unsettled),
-        and_(calls.c.state == CallState.REJECTED, true() if rules.retry_rejected else again),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
@@ -53,7 +53,6 @@ class Storage:
         self.locks = file.with_name(file.name + ".locks")
         self.writable = writable
         self._engine = _engine(file, writable=writable)
-        self._writer = self._engine.execution_options(begin="BEGIN IMMEDIATE")
         self._idle: list[Connection] = []
 
     def close(self) -> None:
@@ -70,7 +69,7 @@ class Storage:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection whose reads all see one moment."""
-        with self._faults_named("read"), self._engine.begin() as connection:
+        with self._faults_named("read"), self._transaction("BEGIN") as connection:
             yield connection
 
     @contextmanager
@@ -79,9 +78,16 @@ class Storage:
         self.must_be_writable()
         with (
             self._faults_named("written"),
-            self._kept_open() as connection,
-            connection.begin(),
+            self._transaction("BEGIN IMMEDIATE") as connection,
         ):
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        with self._kept_open() as connection, connection.begin():
+            # The driver would begin by itself, deferred and only before a write. Told here, not
+            # by an event of the engine: one that has any asks before and after each statement.
+            connection.connection.cursor().execute(begin)
             yield connection
 
     @contextmanager
@@ -90,13 +96,16 @@ class Storage:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._writer.connect()
+            connection = self._engine.connect()
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
-        self._idle.append(connection)
+        if self.writable:
+            self._idle.append(connection)
+        else:
+            connection.close()  # whether there is a log is looked at each time
 
     def checkpoint(self) -> None:
         """Move the log into the file as far as readers let it; the next write begins it anew."""
@@ -124,15 +133,7 @@ def _engine(file: Path, *, writable: bool) -> Engine:
 
     # The connection used last is taken first, so that not each of them fills a cache of its own.
     pool = {"poolclass": QueuePool, "pool_use_lifo": True} if writable else {"poolclass": NullPool}
-    engine = create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _begin(connection: Connection) -> None:
-    # The driver would begin by itself, deferred and only before a write.
-    begin = connection.get_execution_options().get("begin", "BEGIN")
-    connection.connection.cursor().execute(begin)
+    return create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
 
 
 def log_of(file: Path) -> Path | None:

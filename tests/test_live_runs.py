@@ -9,10 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -210,10 +210,10 @@ def test_a_run_that_is_asked_to_stop_ends_within_a_second_as_with_ctrl_c(world: 
     world.wait_until_placed(10, process)
 
     code, _, said = world.run("stop", "Cobranzas")
-    asked = time.monotonic()
+    known = len(world.server.record)
     out, err = process.communicate(timeout=60)
 
-    assert time.monotonic() - asked < 10  # a second and a noisy machine
+    assert len(world.server.record) - known <= 40  # a second of its pace, told in calls
     ended = json.loads(out)
     placed = world.placed()
     assert code == 0
@@ -224,6 +224,37 @@ def test_a_run_that_is_asked_to_stop_ends_within_a_second_as_with_ctrl_c(world: 
     assert ended["counts"]["placed"] == len(placed) < 400
     assert ended["counts"]["pending"] == 400 - len(placed)
     assert ended["counts"]["uncertain"] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows names time zones otherwise")
+def test_a_run_ends_well_when_the_time_of_stop_at_comes(world: World) -> None:
+    sheet = world.sheet("cobranzas.csv", range(2000))
+    seconds = 2
+    while not world.server.record:  # on a machine that is slow to start, the time is past
+        seconds *= 2
+        at = datetime.now(tz=UTC) + timedelta(seconds=seconds)
+        stop_at = (*world.campaign(sheet, "20/second"), "--stop-at", "12:00")
+        process = world.start(*stop_at, environment={"TZ": _where_it_is_noon(at)})
+        out, err = process.communicate(timeout=110)
+
+    ended = json.loads(out)
+    placed = world.placed()
+    assert (process.returncode, ended["stopped"]) == (0, "stop_at"), err
+    assert "No call starts after 12:00 (" in err
+    assert "As asked by --stop-at" in ended["message"]
+    assert set(placed.values()) == {1}
+    counts = {word: count for word, count in ended["counts"].items() if count}
+    assert counts == {"placed": len(placed), "pending": 2000 - len(placed)}
+    late = sum(call.created_at > at for call in world.server.record)
+    assert late <= 20  # a second of its pace, told in calls
+
+
+def _where_it_is_noon(moment: datetime) -> str:
+    """A time zone, as POSIX writes it, in which a moment is noon to the second."""
+    begins = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    west = (moment - begins).seconds - 12 * 3600
+    hours, rest = divmod(abs(west), 3600)
+    return f"HERE{'-' if west < 0 else '+'}{hours}:{rest // 60}:{rest % 60}"
 
 
 def test_stop_says_when_no_run_is_live_and_the_next_run_is_not_stopped(world: World) -> None:

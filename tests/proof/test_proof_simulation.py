@@ -52,6 +52,7 @@ ENOUGH = 300
 PARTS = 8
 SIZES = (*("few",) * 32, *("usual",) * 4, "many")  # few people meet as many faults, and sooner
 HOURS = 20
+LOOK_SECONDS = workers._TICK_SECONDS  # as a real run looks; the schedules look more seldom
 FATES = (
     *("stop", "stop", "asked", "abort"),
     *("kill", "kill", "kill", "full", "unsure", "suspend", "clock"),
@@ -352,6 +353,26 @@ def test_a_look_that_waits_for_its_slot_does_not_start_after_a_stop(world_of: Wo
 
     assert len(process.starts) == 1
     assert world.time() - began_at < 6
+
+
+@pytest.mark.parametrize("after", [step / 10 for step in range(2, 22, 3)])
+def test_a_run_that_is_asked_to_stop_begins_nothing_a_second_later(
+    world_of: Worlds, monkeypatch: pytest.MonkeyPatch, after: float
+) -> None:
+    world = world_of(1, size="many")
+    monkeypatch.setattr(workers, "_TICK_SECONDS", LOOK_SECONDS)
+    world.transit, rate = (0.01,), Rate(count=10, unit_seconds=1)
+    process = world.process("otra", alarms=((after, "asked"),), rate=rate)
+
+    world.run(process)
+
+    asked_at = process.began_at + after
+    assert process.done is not None
+    assert process.done.stopped is StopWord.ASKED
+    assert 0 < len(process.starts) < 30
+    assert max(process.starts) < asked_at + 1.0
+    assert world.time() < asked_at + 2.0  # what was in flight has ended too
+    assert world.violations == []
 
 
 def test_a_contact_whom_a_dead_campaign_was_calling_does_not_hold_up_another_for_ever(

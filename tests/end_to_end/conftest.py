@@ -89,11 +89,18 @@ class World:
         self.server = self.serve()
 
     def serve(
-        self, faults: Faults | None = None, *, generation: Generation = Generation.B
+        self,
+        faults: Faults | None = None,
+        *,
+        generation: Generation = Generation.B,
+        rate_per_minute: int = 0,
     ) -> SandboxServer:
         """Start another server, lead the environment to it, and return it."""
         options = SandboxOptions(
-            faults=faults or Faults(), generation=generation, rate_per_minute=0, id_prefix="call-"
+            faults=faults or Faults(),
+            generation=generation,
+            rate_per_minute=rate_per_minute,
+            id_prefix="call-",
         )
         self.server = self._stack.enter_context(SandboxServer(options))
         self.set("CONTACTSHIP_BASE_URL", self.server.url)

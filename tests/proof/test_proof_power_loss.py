@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dispatcher.ledger import open_ledger, read_ledger
+from dispatcher.ledger import DueRules, open_ledger, read_ledger
 from dispatcher.ledger import storage as ledger_storage
 from dispatcher.ledger.storage import Storage
 from dispatcher.model import Purpose
+from dispatcher.policy import STOPPING_CODES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -27,6 +28,14 @@ SEEDS = max(4, int(os.environ.get("PROOF_SCHEDULES", "5000")) // 100)
 SECTOR = 512
 FULL_SYNC = 2
 RESUMED_SHARE = 0.04
+# Before the power fails for good, processes die, are stopped and lose what they wrote, too.
+WEATHERS = (
+    ("rough", ((40, "kill"),)),
+    ("failing", ((25, "abort"),)),
+    ("stingy", ((15, "suspend"), (40, "unsure"))),
+    ("rough", ((20, "clock"), (50, "stop"))),
+)
+AGAIN = DueRules(retry_unplaced=True, retry_rejected=True, stopping_codes=STOPPING_CODES)
 
 States = dict[str, str]
 
@@ -167,10 +176,11 @@ def ruined(
             outage.committed()
 
     monkeypatch.setattr(Storage, "writing", watched)
-    world.weather = "rough"
-    world.run(world.process("mora", (40, "kill")), world.process("otra"), apart=0.2)
+    for weather, fates in WEATHERS:
+        world.weather = weather
+        world.run(world.process("mora", *fates), world.process("otra"), apart=0.2)
     for campaign in ("mora", "otra", "mora", "otra"):
-        world.run(world.process(campaign))
+        world.run(world.process(campaign, rules=AGAIN))
     assert world.violations == []
     return outage
 
@@ -189,7 +199,7 @@ def test_after_a_power_loss_no_state_went_back_and_nothing_sent_is_pending(
 ) -> None:
     outage = proven(world_of, memory, seed=pages, pages=pages)
 
-    assert outage.images > 80
+    assert outage.images > 100
     assert len(outage.some) > 0
     assert outage.checkpoints > 3 or pages == 1000
     tell("power loss", states_of_the_disk=outage.images, resumed=len(outage.some))

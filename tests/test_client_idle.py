@@ -15,6 +15,7 @@ CALL = b'{"contact_id": "c-1"}'
 GOOD = b'HTTP/1.1 201 Created\r\nContent-Length: 16\r\n\r\n{"call_id": "x"}'
 WAY_SECONDS = 0.05  # a request is so long on its way, and so is all that comes back
 STOOD_STILL_SECONDS = 0.1  # who comes so late was closed upon, whatever the client did
+TRIES = 10
 SERVERS = (1.0, 2.0, 5.0)  # seconds after which they close a connection that is idle
 
 
@@ -110,11 +111,12 @@ def test_reusing_a_connection_costs_no_uncertain_call_whenever_the_server_closes
             )
         return results, lag.worst
 
-    results, lag = asyncio.run(scene())
+    for _ in range(TRIES):  # who stood still for so long says nothing
+        results, lag = asyncio.run(scene())
+        if lag <= STOOD_STILL_SECONDS:
+            break
 
     lost = [result for of_server in results for result in of_server if isinstance(result, NoReply)]
-    if lost and lag > STOOD_STILL_SECONDS:
-        pytest.skip(f"the machine stood still for {lag:.2f} s")
     assert [len(of_server) for of_server in results] == [42, 42, 42]
     assert lost == []
 

@@ -28,12 +28,6 @@ app = typer.Typer(
     epilog="The API key is read from CONTACTSHIP_API_KEY or CONTACTSHIP_API_KEY_FILE.",
 )
 
-SheetPath = Annotated[str, typer.Argument(metavar="SHEET", help="CSV or workbook; - for stdin.")]
-OptionalSheet = Annotated[
-    str, typer.Argument(metavar="[SHEET]", help="CSV or workbook; - for stdin.")
-]
-Campaign = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name of the campaign.")]
-
 
 def run_app(arguments: list[str]) -> int:
     """Run one command and return its exit status; every expected ending is one line on stderr."""
@@ -72,7 +66,7 @@ def _root(
 
 @app.command()
 def check(
-    sheet: SheetPath,
+    sheet: opt.SheetPath,
     *,
     config: opt.Config = None,
     sheet_name: opt.SheetName = "",
@@ -107,7 +101,7 @@ def check(
 
 @app.command()
 def run(
-    sheet: OptionalSheet = "",
+    sheet: opt.OptionalSheet = "",
     *,
     config: opt.Config = None,
     sheet_name: opt.SheetName = "",
@@ -202,7 +196,7 @@ def status(
 
 @app.command()
 def results(
-    campaign: Campaign,
+    campaign: opt.Campaign,
     *,
     results: opt.Results = None,
     ledger: opt.Ledger = "",
@@ -225,7 +219,7 @@ def results(
 
 @app.command()
 def resolve(
-    campaign: Campaign,
+    campaign: opt.Campaign,
     *,
     reason: Annotated[str, typer.Option("--reason", help="Why; kept in the ledger.")],
     contact: Annotated[str, typer.Option("--contact", help="Contact id of the call.")] = "",
@@ -258,7 +252,7 @@ def resolve(
 
 @app.command()
 def stop(
-    campaign: Campaign,
+    campaign: opt.Campaign,
     *,
     ledger: opt.Ledger = "",
     ledger_on_network: opt.LedgerOnNetwork = False,
@@ -272,7 +266,7 @@ def stop(
 
 @app.command()
 def reconcile(
-    campaign: Campaign,
+    campaign: opt.Campaign,
     *,
     settle_minutes: Annotated[
         float, typer.Option("--settle-minutes", min=0, help="No trace before is none.")

@@ -106,6 +106,11 @@ _CALLS = "What is called"
 _PACE = "Pace and end"
 _PLACES = "Files"
 
+SheetPath = Annotated[str, typer.Argument(metavar="SHEET", help="CSV or workbook; - for stdin.")]
+OptionalSheet = Annotated[
+    str, typer.Argument(metavar="[SHEET]", help="CSV or workbook; - for stdin.")
+]
+Campaign = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="Name of the campaign.")]
 Config = Annotated[
     Path | None,
     typer.Option(

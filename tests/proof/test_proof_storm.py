@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -42,6 +41,15 @@ FAULTS = (
         fault=Fault(kind=FaultKind.STATUS, status=429, placed=False, retry_after="0.05"),
     ),
 )
+
+
+def has_ended(process: subprocess.Popen[str], *, within: float) -> bool:
+    """Wait for the end of a process, for so many seconds at most."""
+    try:
+        process.wait(within)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 class Storm:
@@ -89,9 +97,9 @@ class Storm:
         looks = self.random.random() < LOOKS_FIRST
         process = self.run(rate, *(() if looks else ("--no-reconcile",)))
         try:
-            while len(self.server.record) < target and process.poll() is None:
-                time.sleep(0.001)
-            time.sleep(self.random.random() * 0.05)
+            while len(self.server.record) < target and not has_ended(process, within=0.001):
+                pass
+            has_ended(process, within=self.random.random() * 0.05)
         finally:
             process.kill()
             process.communicate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 from collections.abc import AsyncIterator
 from typing import cast
@@ -102,6 +103,13 @@ class _Body(httpx.AsyncByteStream):
 def _as_bytes(request: httpx.Request) -> bytes:
     if not isinstance(request.stream, httpx.ByteStream):
         raise TypeError("a request is sent in one piece")
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % header for header in request.headers.raw]
-    return b"\r\n".join((*lines, b"", *request.stream))
+    return _head(request.method, request.url.raw_path, *request.headers.raw) + next(
+        iter(request.stream)
+    )
+
+
+@functools.lru_cache(maxsize=512)  # they differ in the length of the body alone
+def _head(method: str, path: bytes, *headers: tuple[bytes, bytes]) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (method.encode("ascii"), path)]
+    lines += [b"%b: %b" % header for header in headers]
+    return b"\r\n".join((*lines, b"", b""))

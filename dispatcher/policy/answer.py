@@ -7,8 +7,8 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from dispatcher.model.row_value import row_value
 from dispatcher.policy.wording import plain
 
 # One lexeme of JSON. A string needs its closing quote; everything that is neither string nor
@@ -26,7 +26,7 @@ _FALLBACKS = (("error",), ("error", "message"))
 _LONGEST = 2**20  # a body is never longer, so an id is never cut
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@row_value(frozen=True, slots=True, kw_only=True)
 class Answer:
     """
     The fields of an answer that arrived whole, "" or empty where they did not.
@@ -61,7 +61,7 @@ def _usual_answer(text: str) -> Answer | None:
 
     Four times as quick, and nearly every answer is one.
     """
-    if not text.isascii() or "\\" in text or any(text.count(name) > 1 for name in _ONCE):
+    if not text.isascii() or "\\" in text or max(map(text.count, _ONCE)) > 1:
         return None
     try:
         bare = _DECODE(text)
@@ -71,15 +71,11 @@ def _usual_answer(text: str) -> Answer | None:
         return None
     data = bare.get("data")
     found = {**data, **bare} if isinstance(data, dict) else bare
-    match [found.get(name, "") for name in _FIELDS]:
-        case [str(call_id), str(contact_id), str(created_at)]:
-            return Answer(
-                call_id=plain(call_id.strip(), limit=_LONGEST),
-                contact_id=plain(contact_id.strip(), limit=_LONGEST),
-                created_at=plain(created_at.strip(), limit=_LONGEST),
-            )
-        case _:
-            return None
+    fields = [found.get(name, "") for name in _FIELDS]
+    if {*map(type, fields)} != {str}:
+        return None
+    call_id, contact_id, created_at = [plain(field.strip(), limit=_LONGEST) for field in fields]
+    return Answer(call_id=call_id, contact_id=contact_id, created_at=created_at)
 
 
 def _any_answer(text: str) -> Answer:

@@ -411,6 +411,15 @@ def test_giving_up_within_a_handshake_closes_the_socket(
     gc.collect()
 
 
+async def answered_and_left(client: Client, listener: socket.socket) -> None:
+    """Place a call over a connection that the server leaves after its answer."""
+    placing = asyncio.create_task(client.place(CALL))
+    with await accept(listener) as peer:
+        await take(peer)
+        peer.send(GOOD)
+        await placing
+
+
 @pytest.mark.parametrize("turns", range(1, 11))
 def test_giving_up_while_a_spoilt_connection_is_replaced_says_truly_what_left(
     turns: int, listener: socket.socket
@@ -419,11 +428,7 @@ def test_giving_up_while_a_spoilt_connection_is_replaced_says_truly_what_left(
 
     async def scene() -> tuple[Reply | NoReply, bytes]:
         async with client_of(url_of(listener)) as client:
-            placing = asyncio.create_task(client.place(CALL))
-            with await accept(listener) as peer:
-                await take(peer)
-                peer.send(GOOD)
-                await placing
+            await answered_and_left(client, listener)
             placing = asyncio.create_task(client.place(CALL))
             for _ in range(turns):
                 await asyncio.sleep(0)
@@ -442,11 +447,7 @@ def test_giving_up_while_a_spoilt_connection_is_left_is_no_fault(
 ) -> None:
     async def scene() -> None:
         async with client_of(url_of(listener)) as client:
-            placing = asyncio.create_task(client.place(CALL))
-            with await accept(listener) as peer:
-                await take(peer)
-                peer.send(GOOD)
-                await placing
+            await answered_and_left(client, listener)
             placing = asyncio.create_task(client.place(CALL))
             await asyncio.sleep(0)
             await stopped(client, placing, "cancelled")

@@ -16,6 +16,7 @@ MARK_AHEAD_SECONDS = 0.1  # enough for a usual commit; a kill leaves what is mar
 LATE_SECONDS = 1.0  # no marked call begins so long after its slot
 SLOWEST_SECONDS = 10.0  # that a ledger may take for a mark, which then delays the slot
 _LEASE_SECONDS = 0.25
+_CONNECTING_SECONDS = 0.3
 
 Clear = Callable[[float], Awaitable[bool]]
 """Waits for a moment (monotonic seconds); False when what waits for it must give up."""
@@ -61,7 +62,10 @@ class Slots:
         self._in_turn = asyncio.Lock()
         self._coming: asyncio.Task[None] | None = None
         self._next_free = 0.0
-        self._leased_at = 0.0
+        self._told_free = 0.0  # the same, as the ledger was told it
+        self._delay = 0.0
+        self._kept_before = -math.inf
+        self._leased_at = -math.inf
         self._way_seconds = 0.0
         self._times_slow = 0
         self.ahead_seconds = MARK_AHEAD_SECONDS
@@ -113,15 +117,23 @@ class Slots:
         tolerance = self._tolerance(self._rate, now) if self._rate else LATE_SECONDS
         return now - moment > tolerance
 
-    def wanted(self, slot: float) -> float:
+    async def wanted(self, slot: float) -> float | None:
         """
         Return when a call that was marked for *slot* is to start, monotonic seconds.
 
         A slot that passed before the mark was durable is only delayed where no other run is to be
-        seen: the gate keeps every window. Beside another, starts have to keep to their slots.
+        seen: the gate keeps every window. Beside another, starts have to keep to their slots, and
+        one that came meanwhile was told of a delay, but of no more: beyond it the slot is
+        exchanged for one from the ledger, None where none is near.
         """
         now = self._clock.monotonic()
-        return slot if now < self._shared_until else max(slot, now)
+        if self._rate is None:
+            return now
+        if now < self._close_until:
+            return slot
+        if now - slot > _alone_seconds(self._rate) + self._told_free - self._next_free:
+            return await self.another()
+        return max(slot, now)
 
     def give_back(self, slot: float) -> None:
         """Return a slot whose call turned out not to be sent."""
@@ -177,11 +189,11 @@ class Slots:
         """Give back what is leased and was not used, where nobody has leased since."""
         self._drop_before(self._clock.monotonic())
         if self._free:
-            ours, first = self._next_free, self._free[0]
+            told, first = self._told_free, self._free[0] + self._told_free - self._next_free
             self._free.clear()
 
             def plan(next_free: float) -> tuple[tuple[float, ...], float]:
-                return (), first if next_free == ours else next_free
+                return (), first if next_free == told else next_free
 
             await self._recorder.lease(self._base_url, plan)
 
@@ -201,8 +213,13 @@ class Slots:
         self._drop_before(now - self._tolerance(rate, now) / 2)
         return self._free[0] if self._free else None
 
+    @property
+    def _close_until(self) -> float:
+        """Until when starts keep close to their slots: another run's lie between them."""
+        return max(self._shared_until, self._kept_before)
+
     def _tolerance(self, rate: Rate, now: float) -> float:
-        return rate.tolerance_seconds(is_shared=now < self._shared_until)
+        return rate.tolerance_seconds(is_shared=now < self._close_until)
 
     def _drop_before(self, moment: float) -> None:
         while self._free and self._free[0] < moment:
@@ -227,8 +244,9 @@ class Slots:
         taken = min(SLOWEST_SECONDS, 1.25 * (now - asked_at))
         self.ahead_seconds = max(MARK_AHEAD_SECONDS, taken)
         self._way_seconds = min(SLOWEST_SECONDS, now - self._leased_at)
-        if taken > MARK_AHEAD_SECONDS and now < self._shared_until:
-            self._way_seconds += taken  # alone a slot may as well be delayed
+        self._delay = taken if taken > MARK_AHEAD_SECONDS else 0.0
+        if now < self._shared_until:
+            self._way_seconds += self._delay  # alone a start may as well be late
         for slot in slots:
             heappush(self._free, slot)
 
@@ -252,22 +270,38 @@ class Slots:
 
         def plan(next_free: float) -> tuple[tuple[float, ...], float]:
             # The clock is read in the commit: what was spent waiting for it is past.
-            self._leased_at = self._clock.monotonic()
-            if next_free != self._next_free:
-                next_free += self._beside_another(rate)
+            before, self._leased_at = self._leased_at, self._clock.monotonic()
+            is_ours = next_free == self._told_free
             made = lease(
                 slowed,
-                next_free=next_free,
+                next_free=(
+                    self._next_free if is_ours else next_free + self._beside_another(rate, before)
+                ),
                 now=self._leased_at + self._way_seconds,
                 count=count,
             )
-            self._next_free = made.next_free
-            return made.slots, made.next_free
+            self._next_free = self._told_free = made.next_free
+            if self._leased_at < self._shared_until:
+                self._kept_before = made.next_free
+            else:
+                self._told_free += self._delay
+            return made.slots, self._told_free
 
         return plan
 
-    def _beside_another(self, rate: Rate) -> float:
-        """Note another run; return by how much its last start, thought to be alone, may be late."""
-        is_news = self._leased_at >= self._shared_until
-        self._shared_until = self._leased_at + 2 * rate.unit_seconds
-        return rate.tolerance_seconds(is_shared=False) if is_news else 0.0
+    def _beside_another(self, rate: Rate, before: float) -> float:
+        """
+        Note another run; return by how much its last start, thought to be alone, may be late.
+
+        Args:
+            rate: The pace.
+            before: When this run leased last. The other has seen that for so long.
+        """
+        until = 2 * rate.unit_seconds
+        self._shared_until = self._leased_at + until
+        return _alone_seconds(rate) if self._leased_at >= before + until else 0.0
+
+
+def _alone_seconds(rate: Rate) -> float:
+    """By how much a start of a run that thinks itself alone may be late: it may have to connect."""
+    return max(_CONNECTING_SECONDS, 2 * rate.tolerance_seconds(is_shared=False))

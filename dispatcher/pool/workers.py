@@ -261,7 +261,7 @@ class Pool:
     async def _may_start(self, slot: float) -> bool:
         """Wait for the slot; True with the start noted, False when the call must be withdrawn."""
         latest = min(max(slot, self._clock.monotonic()), slot + SLOWEST_SECONDS) + LATE_SECONDS
-        wanted: float | None = self._slots.wanted(slot)
+        wanted = await self._slots.wanted(slot)
         while wanted is not None and self._clock.monotonic() <= latest:
             due = self._slots.earliest(wanted)
             if not await self._traffic.clear_until(due):

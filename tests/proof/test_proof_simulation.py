@@ -203,11 +203,11 @@ class Schedule:
                 self.world.violated(f"{worst} starts in a window of {rate}")
         both = [moment for process in processes for moment in process.starts]
         # Each run keeps to the rate whatever happens. Between two runs it is the slots that
-        # are shared, and a start of one that thinks itself alone may come after its slot.
+        # are shared, and a start may come a little after its slot.
         worst = most_in_a_window(both, rate.unit_seconds)
         if (
             worst
-            > (rate.unit_seconds + rate.tolerance_seconds(is_shared=False)) / rate.spacing_seconds
+            > (rate.unit_seconds + rate.tolerance_seconds(is_shared=True)) / rate.spacing_seconds
             + 1
         ):
             self.world.violated(f"{worst} starts of two runs in a window of {rate}")
@@ -401,6 +401,13 @@ def test_a_contact_whom_a_dead_campaign_was_calling_does_not_hold_up_another_for
     assert process.done is not None
     assert process.done.counts[CallStatus.SKIPPED] == 1
     assert world.states("otra")["pending"] == 1
+
+
+@pytest.mark.parametrize("seed", [340])
+def test_a_run_whose_disk_stalled_does_not_start_late_between_the_slots_of_one_that_came(
+    world_of: Worlds, seed: int
+) -> None:
+    assert played(world_of, seed).violations == []
 
 
 @pytest.mark.parametrize(

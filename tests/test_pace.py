@@ -494,18 +494,20 @@ def test_calls_begin_however_slow_the_ledger_is(
     assert max(server.arrivals) - 1000 <= 20 * 6 * commit + 60
 
 
-def test_a_ledger_too_slow_to_pace_ends_the_run_with_a_line(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("rate", [None, Rate(count=100, unit_seconds=60)], ids=["-", "100/min"])
+def test_a_ledger_too_slow_to_call_ends_the_run_with_a_line(
+    rate: Rate | None, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(globals(), "COMMIT_SECONDS", 11.0)
+    monkeypatch.setitem(globals(), "COMMIT_SECONDS", 11.2)
     loop = VirtualLoop()
     server = server_for(loop, 1, 0.1)
 
-    rate = Rate(count=100, unit_seconds=60)
-    (done,) = run(loop, pool_of(server, Book(loop), 20, rate=rate, workers=4))
+    (done,) = run(loop, pool_of(server, Book(loop), 20, rate=rate, workers=workers))
 
     assert done.stopped is StopWord.LEDGER_FAILED
     assert "the ledger takes 11 seconds to record anything" in done.message
+    assert server.arrivals == []
 
 
 def test_what_was_leased_and_not_used_goes_back() -> None:

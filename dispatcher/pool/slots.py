@@ -68,6 +68,8 @@ class Slots:
         self._leased_at = -math.inf
         self._way_seconds = 0.0
         self._times_slow = 0
+        self._taken = 0.0
+        self._noted_at = -math.inf
         self.ahead_seconds = MARK_AHEAD_SECONDS
         self._shared_until = -math.inf
         self._gate = Gate(rate)
@@ -82,11 +84,16 @@ class Slots:
 
         Returns:
             The slot, monotonic seconds, or None as soon as *clear* says so.
+
+        Raises:
+            StorageFailed: The ledger is too slow.
         """
+        self._refuse_if_slow()
         if self._rate is None:
             return self._clock.monotonic()
         async with self._in_turn:  # first come, first served
             while await clear(self._next_moment(self._rate)):
+                self._refuse_if_slow()
                 if self._first_free(self._rate) is None:
                     await self._refill(self._rate)
                 elif self._next_moment(self._rate) <= self._clock.monotonic() and self._free:
@@ -128,6 +135,9 @@ class Slots:
         """
         now = self._clock.monotonic()
         if self._rate is None:
+            if slot >= self._noted_at:  # not of those that wait for the same commit
+                self._noted_at = now
+                self._note(now - slot, longest=SLOWEST_SECONDS + LATE_SECONDS)
             return now
         if now < self._close_until:
             return slot
@@ -240,7 +250,7 @@ class Slots:
             self._coming = None
         # What is leased next is that much later of use, and marking will take as long.
         now = self._clock.monotonic()
-        self._refuse_if_slow(now - asked_at)
+        self._note(now - asked_at, longest=SLOWEST_SECONDS)
         taken = min(SLOWEST_SECONDS, 1.25 * (now - asked_at))
         self.ahead_seconds = max(MARK_AHEAD_SECONDS, taken)
         self._way_seconds = min(SLOWEST_SECONDS, now - self._leased_at)
@@ -250,13 +260,21 @@ class Slots:
         for slot in slots:
             heappush(self._free, slot)
 
-    def _refuse_if_slow(self, seconds: float) -> None:
-        """Go on after one commit that took too long, but not after two in a row."""
-        self._times_slow = self._times_slow + 1 if seconds > SLOWEST_SECONDS else 0
+    def _note(self, seconds: float, *, longest: float) -> None:
+        """Note how long the ledger took."""
+        self._taken = seconds
+        self._times_slow = self._times_slow + 1 if seconds > longest else 0
+
+    def _refuse_if_slow(self) -> None:
+        """
+        Go on after one commit that took too long, but not after two in a row.
+
+        Asked before a call is marked: one that is marked must be withdrawn first.
+        """
         if self._times_slow > 1:
             raise StorageFailed(
-                f"the ledger takes {seconds:.0f} seconds to record anything, too long to call at a "
-                f"pace; nothing more was sent",
+                f"the ledger takes {self._taken:.0f} seconds to record anything, too long to call; "
+                f"nothing more was sent",
                 hint="put it on a faster disk, see --ledger, and run again",
             )
 

@@ -317,8 +317,7 @@ class Pool:
 
     def _state_of(self, call: DueCall) -> CallState:
         """What was not sent is pending, also where it had failed or been rejected before."""
-        is_pending = call.request.key in self._pending_again
-        return CallState.PENDING if is_pending else call.state
+        return CallState.PENDING if call.request.key in self._pending_again else call.state
 
     def _may_offer(self, call: DueCall) -> bool:
         """Once more, or for as long as another call may take where calling again is wanted."""

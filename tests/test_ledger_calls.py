@@ -24,6 +24,7 @@ from dispatcher.ledger import (
     WrittenResults,
     open_ledger,
 )
+from dispatcher.ledger.bodies import ATTEMPT_ID
 from dispatcher.ledger.schema import attempts, calls, resolutions
 from dispatcher.model import (
     CallRecord,
@@ -175,7 +176,7 @@ def state_of(ledger: Ledger, number: int, campaign: str = "mora") -> CallState:
 
 def attempts_of(ledger: Ledger, number: int) -> list[tuple[int, str, str, str]]:
     statement = (
-        select(attempts.c.number, attempts.c.verdict, attempts.c.code, attempts.c.call_id)
+        select(attempts.c.number, attempts.c.verdict, attempts.c.code, ATTEMPT_ID)
         .join(calls, calls.c.id == attempts.c.call)
         .where(calls.c.key == bytes.fromhex(key_of(number)))
         .order_by(attempts.c.number)

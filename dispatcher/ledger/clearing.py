@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 
 from dispatcher.ledger import snapshots as kept_snapshots
-from dispatcher.ledger.schema import calls, snapshot_rows, snapshots
+from dispatcher.ledger.bodies import SAID_ROW
+from dispatcher.ledger.schema import attempts, calls, snapshot_rows, snapshots
 from dispatcher.ledger.storage import BATCH_ROWS, Storage
 from dispatcher.model import CallState
 
@@ -17,6 +18,26 @@ _SOME_ROWS = (
     .where(snapshot_rows.c.snapshot_id == bindparam("snapshot_id"))
     .order_by(snapshot_rows.c.number)
     .limit(BATCH_ROWS)
+)
+# What was sent of a row stays known when the row goes.
+_KEEP_SAID = (
+    update(attempts)
+    .where(
+        attempts.c.call.in_(
+            select(snapshot_rows.c.call).where(
+                snapshot_rows.c.snapshot_id == bindparam("of_snapshot"),
+                snapshot_rows.c.number <= bindparam("last"),
+            )
+        ),
+        attempts.c.snapshot_id == bindparam("of_snapshot"),
+        attempts.c.body.is_(None),
+    )
+    .values(
+        payload=select(snapshot_rows.c.payload)
+        .where(SAID_ROW)
+        .correlate(attempts)
+        .scalar_subquery()
+    )
 )
 _DROP_ROWS = delete(snapshot_rows).where(
     snapshot_rows.c.snapshot_id == bindparam("snapshot_id"),
@@ -54,6 +75,7 @@ def _drop_some(storage: Storage, snapshot_id: int, *, is_complete: bool) -> bool
     with storage.writing() as connection:
         rows = connection.execute(_SOME_ROWS, this).all()
         if rows:
+            connection.execute(_KEEP_SAID, {"of_snapshot": snapshot_id, "last": rows[-1].number})
             connection.execute(_DROP_ROWS, this | {"last": rows[-1].number})
         if not is_complete:
             ids = [row.call for row in rows if row.call is not None]

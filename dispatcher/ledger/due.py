@@ -133,7 +133,7 @@ def _page(
         codec = codec_of(connection, snapshot)
         found = connection.execute(_REQUESTS, wanted).all()
     return [
-        DueCall(request=request, state=state)
+        DueCall(request=request, state=state, snapshot_id=snapshot.id)
         for number, payload, key, contact in found
         for request in [codec.request(payload, number=number, key=key.hex(), contact=contact.hex())]
     ]

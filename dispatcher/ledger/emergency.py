@@ -23,6 +23,7 @@ from pathlib import Path
 
 from sqlalchemy import bindparam, select
 
+from dispatcher.ledger.bodies import Codecs
 from dispatcher.ledger.outcomes import end
 from dispatcher.ledger.schema import calls, runs
 from dispatcher.ledger.storage import Storage
@@ -183,7 +184,8 @@ class Emergencies:
         with self._storage.writing() as connection:
             found = connection.execute(_KNOWN, {"campaign": campaign_id, "keys": list(keys)})
             known = {key.hex() for (key,) in found}
-            end(connection, [_outcome(entry) for entry in entries if entry.key in known])
+            outcomes = [_outcome(entry) for entry in entries if entry.key in known]
+            end(connection, outcomes, codec_for=Codecs().of)
         return tuple(entry for entry in entries if entry.key not in known)
 
 

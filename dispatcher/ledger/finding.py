@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, select, union
+from sqlalchemy import and_, bindparam, select, union
 
-from dispatcher.ledger.committing import Packers
+from dispatcher.ledger.bodies import ATTEMPT_ID, BODY, SAID_ROW, Codecs, KeptBody
 from dispatcher.ledger.schema import attempts, calls, snapshot_rows
 from dispatcher.ledger.standing import RECORD, Standing, record_of
 from dispatcher.ledger.storage import BATCH_ROWS, Storage
@@ -23,11 +23,20 @@ _KNOWN_IDS = union(
         snapshot_rows.c.carried_id.in_(bindparam("some", expanding=True))
     ),
 )
-_BODY = select(calls.c.campaign_id, attempts.c.body).where(
-    attempts.c.call == calls.c.id,
-    calls.c.key == bindparam("key"),
-    attempts.c.number == bindparam("attempt"),
+_THIS = and_(calls.c.key == bindparam("key"), attempts.c.number == bindparam("attempt"))
+_BODY = (
+    select(*BODY)
+    .select_from(
+        calls.join(attempts, attempts.c.call == calls.c.id).outerjoin(snapshot_rows, SAID_ROW)
+    )
+    .where(_THIS)
 )
+_ANSWER = select(
+    calls.c.campaign_id,
+    attempts.c.excerpt,
+    calls.c.created_at,
+    ATTEMPT_ID.label("call_id"),
+).where(attempts.c.call == calls.c.id, _THIS)
 
 
 def find_calls(storage: Storage, campaign_id: int, contact: str) -> tuple[KnownCall, ...]:
@@ -60,6 +69,16 @@ def sent_body(storage: Storage, key: str, attempt: int) -> bytes | None:
     which = {"key": bytes.fromhex(key), "attempt": attempt}
     with storage.reading() as connection:
         row = connection.execute(_BODY, which).first()
-        if row is None or not row.body:
+        return (Codecs().body(connection, KeptBody._make(row)) or None) if row else None
+
+
+def answer_excerpt(storage: Storage, key: str, attempt: int) -> str | None:
+    """Return the start of the answer to an attempt, or None where none is known."""
+    which = {"key": bytes.fromhex(key), "attempt": attempt}
+    with storage.reading() as connection:
+        row = connection.execute(_ANSWER, which).first()
+        if row is None:
             return None
-        return Packers().of(connection, row.campaign_id).unpack(row.body)
+        codec = Codecs().of(connection, row.campaign_id)
+    known = {"call_id": row.call_id, "created_at": row.created_at}
+    return codec.excerpt(row.excerpt, **known) or None

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Self
 
 from dispatcher.ledger import (
+    bodies,
     campaigns,
     committing,
     due,
@@ -80,7 +81,7 @@ class Ledger:
         self.purpose = purpose
         self._storage = storage
         self.holding = Holding(storage)
-        self._packers = committing.Packers()
+        self._codecs = bodies.Codecs()
         self.emergencies = emergency.Emergencies(storage, must_hold=self.holding.must_hold)
         self.doubts = tracing.Doubts(storage)
         self.results_files = written.ResultsFiles(storage)
@@ -279,7 +280,7 @@ class Ledger:
         of them. After StorageFailed nothing of the batch was recorded.
         """
         return committing.commit(
-            self._storage, work, repeat_after_hours=repeat_after_hours, packers=self._packers
+            self._storage, work, repeat_after_hours=repeat_after_hours, codecs=self._codecs
         )
 
     def find_calls(self, campaign_id: int, contact: str) -> tuple[KnownCall, ...]:
@@ -293,6 +294,10 @@ class Ledger:
     def sent_body(self, key: str, attempt: int) -> bytes | None:
         """Return the exact bytes of an attempt, or None where the ledger knows no such attempt."""
         return finding.sent_body(self._storage, key, attempt)
+
+    def answer_excerpt(self, key: str, attempt: int) -> str | None:
+        """Return the start of the answer to an attempt, or None where the ledger knows none."""
+        return finding.answer_excerpt(self._storage, key, attempt)
 
     def resolve(
         self,

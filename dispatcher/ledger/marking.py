@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from sqlalchemy import BindParameter, Connection, Update, bindparam, insert, not_, select, update
 
-from dispatcher.ledger.packing import Packer, fingerprint
+from dispatcher.ledger.bodies import AttemptCodec
+from dispatcher.ledger.packing import fingerprint
 from dispatcher.ledger.prepared import Prepared, PreparedForSome
 from dispatcher.ledger.schema import attempts, calls, spelled
 from dispatcher.ledger.standing import BEING_CALLED, LEFT_ALONE, recent_from
@@ -51,7 +52,8 @@ _SET_TIMES = Prepared(
     ["call", "at", "due"],
 )
 _NEW_ATTEMPT = Prepared(
-    insert(attempts), ["call", "number", "started_at", "body", "request_digest"]
+    insert(attempts),
+    ["call", "number", "started_at", "body", "snapshot_id", "row", "request_digest"],
 )
 _STANDING = select(calls.c.key, calls.c.state, BEING_CALLED).where(
     calls.c.key.in_(bindparam("keys", expanding=True))
@@ -63,7 +65,7 @@ def mark(
     marks: Sequence[Mark],
     *,
     repeat_after_hours: float,
-    packer_for: Callable[[Connection, int], Packer],
+    codec_for: Callable[[Connection, int], AttemptCodec],
 ) -> list[int | MarkRefusal]:
     """
     Mark what may be marked.
@@ -72,7 +74,7 @@ def mark(
         connection: In a transaction that writes.
         marks: Wishes; of several for one contact only the first can be granted.
         repeat_after_hours: How long a contact that was called is left alone.
-        packer_for: Gives the packer of a campaign.
+        codec_for: Gives the codec of a campaign.
 
     Returns:
         For each mark the number of its attempt, or why it was refused.
@@ -86,7 +88,7 @@ def mark(
     marked = _marked(connection, list(wished.values()), now, recent)
     granted = [(wish, marked[wish.key]) for wish in wished.values() if wish.key in marked]
     _set_times(connection, granted, now)
-    _begin_attempts(connection, granted, packer_for)
+    _begin_attempts(connection, granted, codec_for)
     refusals = _refusals(connection, [w.key for w in wished.values() if w.key not in marked])
     answers: list[int | MarkRefusal] = [MarkRefusal.BEING_CALLED] * len(marks)
     for position, wish in wished.items():
@@ -131,19 +133,27 @@ def _set_times(connection: Connection, granted: Sequence[tuple[Mark, _Marked]], 
 def _begin_attempts(
     connection: Connection,
     granted: Sequence[tuple[Mark, _Marked]],
-    packer_for: Callable[[Connection, int], Packer],
+    codec_for: Callable[[Connection, int], AttemptCodec],
 ) -> None:
     begun = [
         (
             marked.call,
             marked.attempt,
             seconds(wish.at),
-            packer_for(connection, marked.campaign_id).pack_body(wish.body),
+            *_kept(wish, codec_for(connection, marked.campaign_id)),
             fingerprint(wish.request_digest),
         )
         for wish, marked in granted
     ]
     _NEW_ATTEMPT.run(connection, begun)
+
+
+def _kept(wish: Mark, codec: AttemptCodec) -> tuple[bytes | None, int | None, int | None]:
+    """Return what to keep of a body, or else which row of which snapshot says it."""
+    asked = wish.asked
+    if asked and asked.snapshot_id and codec.is_said_by(asked.request, wish.body):
+        return None, asked.snapshot_id, asked.request.row
+    return codec.packer.pack(wish.body), None, None
 
 
 def _refusals(connection: Connection, keys: Sequence[str]) -> Callable[[Mark], MarkRefusal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from sqlalchemy import (
 )
 
 from dispatcher.errors import StorageFailed
+from dispatcher.ledger.bodies import AttemptCodec
+from dispatcher.ledger.call_ids import kept_id
 from dispatcher.ledger.prepared import Prepared, PreparedForSome
 from dispatcher.ledger.schema import attempts, calls, spelled
 from dispatcher.ledger.storage import seconds
@@ -30,14 +32,15 @@ class _Call(NamedTuple):
     number: int
     state: str
     attempts: int
-    call_id: str | None
+    call_id: str | bytes | None
+    campaign_id: int
 
     def is_sending(self, attempt: int) -> bool:
         return self.state == CallState.SENDING and self.attempts == attempt
 
 
 class _Owner(NamedTuple):
-    call_id: str
+    call_id: str | bytes
     number: int
 
 
@@ -53,14 +56,22 @@ class _Ended(NamedTuple):
     new_code: str
     new_message: str
     new_http_status: int
-    new_call_id: str
+    new_call_id: str | bytes
     new_created_at: str
-    new_excerpt: str
+    other_call_id: str | bytes  # of the attempt, where it is not the call's
+    new_excerpt: bytes
 
 
 _STANDING = PreparedForSome(
     lambda keys: (
-        select(calls.c.key, calls.c.id, calls.c.state, calls.c.attempts, calls.c.call_id)
+        select(
+            calls.c.key,
+            calls.c.id,
+            calls.c.state,
+            calls.c.attempts,
+            calls.c.call_id,
+            calls.c.campaign_id,
+        )
         .where(calls.c.key.in_(keys))
         .with_for_update()
     ),
@@ -96,7 +107,7 @@ _END_ATTEMPT = Prepared(
         http_status=bindparam("new_http_status"),
         verdict=bindparam("new_verdict"),
         code=bindparam("new_code"),
-        call_id=bindparam("new_call_id"),
+        call_id=bindparam("other_call_id"),
         excerpt=bindparam("new_excerpt"),
     ),
     _Ended._fields,
@@ -156,18 +167,28 @@ _SECOND_ID = (
 )
 
 
-def end(connection: Connection, work: Sequence[Outcome | Withdrawal]) -> list[RecordedOutcome]:
+def end(
+    connection: Connection,
+    work: Sequence[Outcome | Withdrawal],
+    *,
+    codec_for: Callable[[Connection, int], AttemptCodec],
+) -> list[RecordedOutcome]:
     """
     Record outcomes and withdrawals in the order given, whatever their calls have become.
 
     Arguments:
         connection: In a transaction that writes.
         work: Any number for any call.
+        codec_for: Gives the codec of a campaign.
 
     Raises:
         StorageFailed: The ledger does not know a call; nothing may be committed then.
     """
-    return [answer for batch in _distinct(work) for answer in _Batch(connection, batch).recorded()]
+    return [
+        answer
+        for batch in _distinct(work)
+        for answer in _Batch(connection, batch, codec_for).recorded()
+    ]
 
 
 def _distinct(work: Iterable[Outcome | Withdrawal]) -> Iterator[list[Outcome | Withdrawal]]:
@@ -185,8 +206,14 @@ def _distinct(work: Iterable[Outcome | Withdrawal]) -> Iterator[list[Outcome | W
 class _Batch:
     """One item for each of some calls: judged one by one, written together."""
 
-    def __init__(self, connection: Connection, items: Sequence[Outcome | Withdrawal]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        items: Sequence[Outcome | Withdrawal],
+        codec_for: Callable[[Connection, int], AttemptCodec],
+    ) -> None:
         self._connection = connection
+        self._codec_for = codec_for
         self._items = items
         self._calls = _standing(connection, items)
         self._owners = _owners(connection, items)
@@ -211,30 +238,54 @@ class _Batch:
         if is_repeated:
             item = replace(item, code="repeated_call_id", message=_REPEATED_ID)
         if call.is_sending(item.attempt):
-            self._ended.append(_ended(call, item))
+            self._ended.append(self._end_of(call, item))
             answer = RecordedOutcome.STORED
         else:
             self._record_late(call, item)
             answer = RecordedOutcome.LATE
         return RecordedOutcome.REPEATED_ID if is_repeated else answer
 
+    def _end_of(self, call: _Call, item: Outcome) -> _Ended:
+        call_id = kept_id(item.call_id)
+        makes_it_placed = item.state is CallState.PLACED and call.state != CallState.PLACED
+        excerpt = self._codec_for(self._connection, call.campaign_id).pack_excerpt(
+            item.excerpt,
+            call_id=item.call_id,
+            created_at=item.created_at if makes_it_placed else "",
+        )
+        return _Ended(
+            call_number=call.number,
+            attempt=item.attempt,
+            counted=max(call.attempts, item.attempt),
+            at=seconds(item.at),
+            new_state=item.state,
+            new_verdict=item.verdict,
+            new_code=item.code,
+            new_message=item.message,
+            new_http_status=item.http_status,
+            new_call_id=call_id,
+            new_created_at=item.created_at,
+            other_call_id="" if makes_it_placed or call_id == call.call_id else call_id,
+            new_excerpt=excerpt,
+        )
+
     def _is_repeated(self, call: _Call, item: Outcome) -> bool:
         if not item.call_id:
             return False
-        owners = self._owners.setdefault(item.call_id, set())
+        owners = self._owners.setdefault(kept_id(item.call_id), set())
         owners.add(call.number)
         return len(owners) > 1
 
     def _record_late(self, call: _Call, item: Outcome) -> None:
-        ended = [_ended(call, item)]
-        is_known = _END_ATTEMPT.run(self._connection, ended)
+        ended = self._end_of(call, item)
+        is_known = _END_ATTEMPT.run(self._connection, [ended])
         if item.state is not CallState.PLACED:
             return
         if not is_known:
-            self._connection.execute(_INSERT_ENDED, _whole_attempt(call, item))
+            self._connection.execute(_INSERT_ENDED, _whole_attempt(ended))
         if call.state != CallState.PLACED:
-            _WIN.run(self._connection, ended)
-        elif call.call_id != item.call_id:
+            _WIN.run(self._connection, [ended])
+        elif ended.other_call_id:
             message = _SECOND_ID.format(item.call_id)
             self._connection.execute(_FLAG, _flag(call, "second_call_id", message))
 
@@ -259,47 +310,33 @@ def _standing(connection: Connection, items: Sequence[Outcome | Withdrawal]) -> 
     return {call.key.hex(): call for call in found}
 
 
-def _owners(connection: Connection, items: Sequence[Outcome | Withdrawal]) -> dict[str, set[int]]:
-    call_ids = [item.call_id for item in items if isinstance(item, Outcome) and item.call_id]
-    owners: dict[str, set[int]] = {}
+def _owners(
+    connection: Connection, items: Sequence[Outcome | Withdrawal]
+) -> dict[str | bytes, set[int]]:
+    call_ids = [
+        kept_id(item.call_id) for item in items if isinstance(item, Outcome) and item.call_id
+    ]
+    owners: dict[str | bytes, set[int]] = {}
     if call_ids:
         for owner in _OWNERS.run(connection, call_ids):
             owners.setdefault(owner.call_id, set()).add(owner.number)
     return owners
 
 
-def _ended(call: _Call, item: Outcome) -> _Ended:
-    return _Ended(
-        call_number=call.number,
-        attempt=item.attempt,
-        counted=max(call.attempts, item.attempt),
-        at=seconds(item.at),
-        new_state=item.state,
-        new_verdict=item.verdict,
-        new_code=item.code,
-        new_message=item.message,
-        new_http_status=item.http_status,
-        new_call_id=item.call_id,
-        new_created_at=item.created_at,
-        new_excerpt=item.excerpt,
-    )
-
-
-def _whole_attempt(call: _Call, item: Outcome) -> dict[str, object]:
+def _whole_attempt(ended: _Ended) -> dict[str, object]:
     """Return an attempt that was struck out and has a reply all the same."""
-    at = seconds(item.at)
     return {
-        "call": call.number,
-        "number": item.attempt,
-        "started_at": at,
-        "finished_at": at,
+        "call": ended.call_number,
+        "number": ended.attempt,
+        "started_at": ended.at,
+        "finished_at": ended.at,
         "body": b"",
         "request_digest": b"",
-        "http_status": item.http_status,
-        "verdict": item.verdict,
-        "code": item.code,
-        "call_id": item.call_id,
-        "excerpt": item.excerpt,
+        "http_status": ended.new_http_status,
+        "verdict": ended.new_verdict,
+        "code": ended.new_code,
+        "call_id": ended.other_call_id,
+        "excerpt": ended.new_excerpt,
     }
 
 

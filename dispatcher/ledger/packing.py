@@ -3,9 +3,8 @@ How the texts of rows and bodies are kept: small, because a campaign may have a 
 
 A row is kept as JSON in which a value that is a cell of the row is the cell's index; rows and
 bodies are compressed against the campaign's dictionary, a text of what most of them have in
-common. The dictionary is made once, by the first recording, and holds no personal data. It ends
-with the frame of a body, with holes where bodies differ; a body that fits it and is short is kept
-as what fills its holes, for a third of what compressing costs and in no more bytes.
+common. The dictionary is made once, by the first recording, and holds no personal data; its end
+is the answer that is documented, with the call's id and time as holes.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from itertools import chain
+from json.encoder import encode_basestring as quoted
 from typing import assert_never
 
 from dispatcher.model import (
@@ -30,11 +29,11 @@ from dispatcher.model import (
 )
 
 _WINDOW = 12  # bits; a small window is quick to set up, and rows are short
+_MEMORY = 5
 _LARGEST_DICTIONARY = 3_500
-_HOLE = b"\0"  # in no JSON text
-_FILLING = "\0"
-_FILLED = b"\xff"  # begins nothing that was compressed: its type of block is reserved
-_SHORT = 256  # bytes; compressing more of them saves more than it costs
+_TAIL = 500  # what a window of 9 bits sees of the dictionary: the answer
+
+ANSWER_ID, ANSWER_TIME = "\1", "\2"
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
@@ -46,13 +45,42 @@ _RequestFields = tuple[
 
 
 def fingerprint(digest: str) -> bytes:
-    """Return 16 bytes that stand for a digest of any length."""
-    return hashlib.sha256(digest.encode()).digest()[:16]
+    """Return 8 bytes that stand for a digest: one is compared with one other of the same call."""
+    return hashlib.sha256(digest.encode()).digest()[:8]
+
+
+def said_by(request: CallRequest, campaign: str) -> bytes:
+    """
+    Return the body that says what a request for a call at once asks for, and no more.
+
+    What is not kept because of it is made by it again, so it must never change.
+    """
+    pairs = ",".join(
+        [
+            f'{{"key":{quoted(name)},"value":{quoted(value)}}}'
+            for name, value in request.additional_data
+        ]
+    )
+    additional = f'"additional_data":[{pairs}],' if pairs else ""
+    named = "".join([f"{quoted(name)}:{quoted(value)}," for name, value in request.metadata])
+    when = request.schedule
+    schedule = (
+        f'"schedule":{{"scheduled_call_time":{quoted(when.local)},'
+        f'"timezone":{quoted(when.timezone)}}},'
+        if when
+        else ""
+    )
+    return (
+        f'{{"contact_id":{quoted(request.contact_id)},"agent_id":{quoted(request.agent_id)},'
+        f'"from_number_id":{quoted(request.from_number_id)},{additional}{schedule}'
+        f'"metadata":{{{named}"dispatch_campaign":{quoted(campaign)},'
+        f'"dispatch_key":{quoted(request.key)},"dispatch_row":"{request.row}"}}}}'
+    ).encode("utf-8", "surrogatepass")
 
 
 def dictionary_of(headers: Sequence[str], request: CallRequest | None, campaign: str) -> bytes:
     """
-    Return the dictionary for a campaign: headers, and the frame of a body.
+    Return the dictionary for a campaign: headers, and the frames of a body and of its answer.
 
     Arguments:
         headers: Header texts of its first sheet.
@@ -61,65 +89,47 @@ def dictionary_of(headers: Sequence[str], request: CallRequest | None, campaign:
     """
     agent, number = (request.agent_id, request.from_number_id) if request else ("", "")
     names = [name for name, _ in request.additional_data] if request else list(headers)
+    blank = CallRequest(
+        key="",
+        contact="",
+        row=0,
+        contact_id="",
+        agent_id=agent,
+        from_number_id=number,
+        additional_data=tuple((name, "") for name in names),
+    )
     schedule = {"schedule": {"scheduled_call_time": "20", "timezone": ""}}
-    common = [agent, number, [], [], 0, schedule]
-    frame = {
-        "contact_id": _FILLING,
-        "agent_id": agent,
-        "from_number_id": number,
-        "additional_data": [{"key": name, "value": _FILLING} for name in names],
-        "metadata": {
-            "dispatch_campaign": campaign,
-            "dispatch_key": _FILLING,
-            "dispatch_row": _FILLING,
-        },
-    }
-    holed = _json(frame).replace(_json(_FILLING)[1:-1], _HOLE)
-    return (_json(common) + _HOLE + holed)[-_LARGEST_DICTIONARY:]
+    common = _json([agent, number, [], [], 0, schedule])
+    answer = (
+        f'{{"statusCode":201,"data":{{"call_id":"{ANSWER_ID}","agent_id":{quoted(agent)},'
+        f'"contact_id":"","created_at":"{ANSWER_TIME}"}}}}'
+    ).encode("utf-8", "surrogatepass")
+    return (common + said_by(blank, campaign) + answer)[-_LARGEST_DICTIONARY:]
+
+
+def tail_of(dictionary: bytes) -> bytes:
+    """Return the end of a dictionary, with the answer."""
+    return dictionary[-_TAIL:]
 
 
 class Packer:
     """Compresses against one dictionary; one thread at a time."""
 
-    def __init__(self, dictionary: bytes) -> None:
+    def __init__(self, dictionary: bytes, *, window: int = _WINDOW, memory: int = _MEMORY) -> None:
         # Copies of a compressor that has read the dictionary are far cheaper than new ones.
         self._deflate = zlib.compressobj(
-            1, zlib.DEFLATED, -_WINDOW, 5, zlib.Z_DEFAULT_STRATEGY, dictionary
+            1, zlib.DEFLATED, -window, memory, zlib.Z_DEFAULT_STRATEGY, dictionary
         )
-        self._inflate = zlib.decompressobj(-_WINDOW, dictionary)
-        self._frame = dictionary.split(_HOLE)[1:]
+        self._inflate = zlib.decompressobj(-window, dictionary)
 
     def pack(self, plain: bytes) -> bytes:
         """Compress."""
         deflate = self._deflate.copy()
         return deflate.compress(plain) + deflate.flush()
 
-    def pack_body(self, body: bytes) -> bytes:
-        """Keep only what fills the frame where that is short, else compress."""
-        filling = self._filling(body)
-        packed = _FILLED + _HOLE.join(filling)
-        is_short = 1 < len(filling) == packed.count(_HOLE) + 1 and len(packed) <= _SHORT
-        return packed if is_short else self.pack(body)
-
-    def _filling(self, body: bytes) -> list[bytes]:
-        """Return what is between the parts of the frame, or nothing if they are not all there."""
-        filling = []
-        start = 0
-        for part in self._frame:
-            end = body.find(part, start)
-            if end < 0:
-                return []
-            filling.append(body[start:end])
-            start = end + len(part)
-        return [*filling, body[start:]]
-
     def unpack(self, packed: bytes) -> bytes:
-        """Return what ``pack`` or ``pack_body`` was given."""
-        if not packed.startswith(_FILLED):
-            return self._inflate.copy().decompress(packed)
-        filling = packed.removeprefix(_FILLED).split(_HOLE)
-        parts = zip(filling, [*self._frame, b""], strict=True)
-        return b"".join(chain.from_iterable(parts))
+        """Return what ``pack`` was given."""
+        return self._inflate.copy().decompress(packed)
 
 
 def _json(value: object) -> bytes:

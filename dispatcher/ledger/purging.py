@@ -62,8 +62,10 @@ _BARS_OF_STATES = {
 
 _NONE = b""
 _ROWS = and_(snapshot_rows.c.snapshot_id.in_(_OWN_SNAPSHOTS), snapshot_rows.c.payload != _NONE)
+# A body of NULL is said by a row.
 _ATTEMPTS = and_(
-    attempts.c.call.in_(_OWN_CALLS), or_(attempts.c.body != _NONE, attempts.c.excerpt != "")
+    attempts.c.call.in_(_OWN_CALLS),
+    or_(attempts.c.body.is_distinct_from(_NONE), attempts.c.excerpt != _NONE),
 )
 _MESSAGES = and_(calls.c.campaign_id == _OF, calls.c.message != "")
 _REASONS = and_(resolutions.c.call.in_(_OWN_CALLS), resolutions.c.reason != "")
@@ -84,7 +86,7 @@ _REMAINS = select(
 )
 _FORGET = (
     update(snapshot_rows).where(_ROWS).values(payload=_NONE),
-    update(attempts).where(_ATTEMPTS).values(body=_NONE, excerpt=""),
+    update(attempts).where(_ATTEMPTS).values(body=_NONE, payload=None, excerpt=_NONE),
     update(calls).where(_MESSAGES).values(message=""),
     update(resolutions).where(_REASONS).values(reason=""),
     update(runs).where(_RUNS).values(message=""),

@@ -2,7 +2,8 @@
 The tables, and the rules they repeat as constraints.
 
 Times are seconds since the epoch (UTC) as floats. Keys and contact hashes are kept as their 16
-bytes, half of what their 32 hex digits would take; both appear in several indexes.
+bytes, half of what their 32 hex digits would take; both appear in several indexes. So are the
+API's ids where they are UUIDs.
 
 A list of more than two words is compared with one by one: for ``IN`` SQLite would build a table
 of them at every change of a row, at twice the cost of the change.
@@ -26,9 +27,10 @@ from sqlalchemy import (
     text,
 )
 
+from dispatcher.ledger.call_ids import CallIds
 from dispatcher.model import CallState, Purpose, Verdict
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -94,7 +96,7 @@ snapshot_rows = Table(
     # No foreign key: checking it from the other side would need one more index over all rows.
     Column("call", Integer),
     Column("request_digest", LargeBinary),
-    Column("carried_id", String),
+    Column("carried_id", CallIds),
     Column("schedule_at", Double),  # of a request: when it wishes to be placed
     Column("payload", LargeBinary, nullable=False),
     _one_of("kind", ["request", "problem", "skip", "carried"]),
@@ -119,7 +121,7 @@ calls = Table(
     _text("code"),
     _text("message"),
     Column("http_status", Integer, nullable=False, server_default="0"),
-    Column("call_id", String),
+    Column("call_id", CallIds),
     _text("created_at"),
     Column("sent_at", Double),
     Column("due_at", Double),
@@ -150,16 +152,25 @@ attempts = Table(
     Column("number", Integer, primary_key=True),
     Column("started_at", Double, nullable=False),
     Column("finished_at", Double),
-    Column("body", LargeBinary, nullable=False),
+    # What was sent, or NULL where it is what this row says; *payload* is what is kept of a row that
+    # is recorded no more. No foreign keys: they would need indexes.
+    Column("body", LargeBinary),
+    Column("snapshot_id", Integer),
+    Column("row", Integer),
+    Column("payload", LargeBinary),
     Column("request_digest", LargeBinary, nullable=False),
     Column("http_status", Integer, nullable=False, server_default="0"),
     _text("verdict"),
     _text("code"),
-    _text("call_id"),
-    _text("excerpt"),
+    # "" where it is the call's, or there is none.
+    Column("call_id", CallIds, nullable=False, server_default=""),
+    Column("excerpt", LargeBinary, nullable=False, server_default=text("x''")),
     _one_of("verdict", ["", *Verdict]),
     CheckConstraint("number > 0", name="numbers_from_one"),
     CheckConstraint("(finished_at IS NULL) = (verdict = '')", name="an_end_has_a_verdict"),
+    CheckConstraint("body IS NOT NULL OR row IS NOT NULL", name="a_body_is_known"),
+    # Its rows are short; an index to find them by would take a quarter as much again.
+    sqlite_with_rowid=False,
 )
 
 resolutions = Table(

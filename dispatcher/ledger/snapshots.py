@@ -54,7 +54,7 @@ def last(storage: Storage, campaign_id: int) -> Snapshot | None:
     return Snapshot(
         id=row.id,
         campaign_id=row.campaign_id,
-        head=_unpacked_head(row.head),
+        head=unpacked_head(row.head),
         rows=row.rows,
         recorded_at=moment_of(row.recorded_at),
         purged_at=None if purged_at is None else moment_of(purged_at),
@@ -73,7 +73,8 @@ def packed_head(head: SnapshotHead) -> str:
     return json.dumps(asdict(head))
 
 
-def _unpacked_head(kept: str) -> SnapshotHead:
+def unpacked_head(kept: str) -> SnapshotHead:
+    """Return the head that was kept."""
     fields = json.loads(kept)
     fields.pop("purged_at", None)
     fields["headers"] = tuple(fields["headers"])

@@ -18,7 +18,7 @@ from dispatcher.errors import StorageFailed
 from dispatcher.ledger.schema import reserve
 from dispatcher.ledger.storage import Storage
 
-CALL_BYTES = 1_024  # a call with its attempt, its id and their indexes takes some 650
+CALL_BYTES = 1_024  # most take some 160, those with a body of their own or a long answer more
 _LOG_BYTES = 4_400_000  # SQLite begins the log anew when it holds 1,000 pages of 4,096 bytes
 _LOG_BYTES_A_CALL = 65_536  # while it is shorter: two commits of up to eight pages
 _CHUNK_BYTES = _LOG_BYTES

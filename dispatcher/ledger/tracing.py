@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from dispatcher.ledger.committing import Packers
+from dispatcher.ledger.bodies import BODY, SAID_ROW, Codecs, KeptBody
 from dispatcher.ledger.schema import attempts, calls, resolutions, snapshot_rows, snapshots
 from dispatcher.ledger.storage import Storage, moment_of, seconds
 from dispatcher.ledger.values import TracedCall, UncertainCall
@@ -46,17 +46,16 @@ _row = (
     .scalar_subquery()
 )
 _CALLS: Select[tuple[object, ...]] = select(
-    calls.c.key,
-    calls.c.campaign_id,
-    calls.c.contact,
+    *BODY,
     calls.c.code,
     calls.c.due_at,
     attempts.c.started_at,
     attempts.c.finished_at,
-    attempts.c.body,
     _row.label("row"),
 ).select_from(
-    calls.join(attempts, and_(attempts.c.call == calls.c.id, attempts.c.number == calls.c.attempts))
+    calls.join(
+        attempts, and_(attempts.c.call == calls.c.id, attempts.c.number == calls.c.attempts)
+    ).outerjoin(snapshot_rows, SAID_ROW)
 )
 _OF_CAMPAIGN = _CALLS.where(
     calls.c.campaign_id == bindparam("campaign_id"), calls.c.state == CallState.UNCERTAIN
@@ -167,14 +166,14 @@ def _resolution(call: int, traced: TracedCall) -> dict[str, str | int | float]:
 def _unpacked(
     connection: Connection, found: Sequence[Row[tuple[object, ...]]]
 ) -> tuple[UncertainCall, ...]:
-    packers = Packers()
+    codecs = Codecs()
     return tuple(
         UncertainCall(
             key=row.key.hex(),
             contact=row.contact.hex(),
             row=row.row or 0,
             code=row.code,
-            body=packers.of(connection, row.campaign_id).unpack(row.body) if row.body else b"",
+            body=codecs.body(connection, KeptBody._make(row[: len(BODY)])),
             started_at=moment_of(row.started_at),
             ended_at=_moment_or_none(row.finished_at),
             due_at=moment_of(row.due_at),

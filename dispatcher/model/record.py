@@ -162,10 +162,12 @@ class DueCall:
     Attributes:
         request: What its snapshot row asks for.
         state: The state to leave when it is marked.
+        snapshot_id: The snapshot its row is in, 0 where that is not known.
     """
 
     request: CallRequest
     state: CallState
+    snapshot_id: int = 0
 
 
 @row_value(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,8 @@ class Mark:
         due_at: When the phone will ring: *at*, or later for a scheduled call. Aware UTC.
         judged_at: Who was called before is judged for this moment, aware UTC; None is *at*.
             Earlier where the clock may be ahead of the time.
+        asked: The call as the ledger gave it: a body that says what its row asks for, and no
+            more, need not be kept. None keeps any body.
     """
 
     key: str
@@ -193,6 +197,7 @@ class Mark:
     at: datetime
     due_at: datetime
     judged_at: datetime | None = None
+    asked: DueCall | None = None
 
 
 class MarkRefusal(StrEnum):

@@ -44,6 +44,7 @@ def mark_of(call: DueCall, state: CallState, body: bytes, moment: Moment) -> Mar
         at=moment.wall,
         due_at=due_at(call.request, now=moment.latest),
         judged_at=moment.earliest,
+        asked=call,
     )
 
 

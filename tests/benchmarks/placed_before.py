@@ -47,6 +47,7 @@ def _mark(call: DueCall, campaign: str, at: datetime) -> Mark:
         request_digest=request_digest(request),
         at=at,
         due_at=at,
+        asked=call,
     )
 
 

@@ -163,7 +163,7 @@ def _bytes_a_row(bench: Bench, state: str, campaign: _Campaign, size: int) -> Fi
         name=f"ledger above the row's own text, {size:,} rows {state}: bytes a row",
         unit="B",
         ours=above / size,
-        at_most=bench.bound(_BYTES) if state == "recorded" and size == bench.rows else None,
+        at_most=bench.bound(_BYTES) if size == bench.rows else None,
     )
 
 

@@ -83,7 +83,8 @@ class Sampler:
         frames = sys._current_frames()
         loop = _inside_loop(_modules(interrupted))
         for thread in threading.enumerate():
-            assert thread.ident is not None
+            if thread.ident is None:
+                continue  # it is about to start
             spent = self._spent(thread.ident)
             is_main = thread is threading.main_thread()
             modules = loop if is_main else _modules(frames.get(thread.ident))

@@ -19,6 +19,7 @@ from dispatcher.ledger.bodies import AttemptCodec
 from dispatcher.ledger.call_ids import CallIds, kept_id, spelled_id
 from dispatcher.ledger.packing import dictionary_of, said_by
 from dispatcher.model import (
+    OUR_METADATA,
     CallRequest,
     CallState,
     Campaign,
@@ -34,7 +35,6 @@ from dispatcher.model import (
     Withdrawal,
 )
 from dispatcher.planning import DelayMode, body_of, call_key, contact_hash, request_digest
-from dispatcher.planning.body import OUR_METADATA
 
 NOW = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
 HEADERS = ("contact_id", "Nombre", "Teléfono", "Deuda", "Nota")

@@ -26,6 +26,7 @@ from dispatcher.model import (
     RowProblem,
     Schedule,
     Skip,
+    body_text,
 )
 
 _WINDOW = 12  # bits; a small window is quick to set up, and rows are short
@@ -50,32 +51,8 @@ def fingerprint(digest: str) -> bytes:
 
 
 def said_by(request: CallRequest, campaign: str) -> bytes:
-    """
-    Return the body that says what a request for a call at once asks for, and no more.
-
-    What is not kept because of it is made by it again, so it must never change.
-    """
-    pairs = ",".join(
-        [
-            f'{{"key":{quoted(name)},"value":{quoted(value)}}}'
-            for name, value in request.additional_data
-        ]
-    )
-    additional = f'"additional_data":[{pairs}],' if pairs else ""
-    named = "".join([f"{quoted(name)}:{quoted(value)}," for name, value in request.metadata])
-    when = request.schedule
-    schedule = (
-        f'"schedule":{{"scheduled_call_time":{quoted(when.local)},'
-        f'"timezone":{quoted(when.timezone)}}},'
-        if when
-        else ""
-    )
-    return (
-        f'{{"contact_id":{quoted(request.contact_id)},"agent_id":{quoted(request.agent_id)},'
-        f'"from_number_id":{quoted(request.from_number_id)},{additional}{schedule}'
-        f'"metadata":{{{named}"dispatch_campaign":{quoted(campaign)},'
-        f'"dispatch_key":{quoted(request.key)},"dispatch_row":"{request.row}"}}}}'
-    ).encode("utf-8", "surrogatepass")
+    """Return the body that says what a request for a call at once asks for, and no more."""
+    return body_text(request, campaign=campaign).encode("utf-8", "surrogatepass")
 
 
 def dictionary_of(headers: Sequence[str], request: CallRequest | None, campaign: str) -> bytes:

@@ -1,5 +1,6 @@
 """The frozen values that flow from stage to stage, each made once and never changed."""
 
+from dispatcher.model.body import OUR_METADATA, body_text
 from dispatcher.model.call import (
     CallRequest,
     CallStatus,
@@ -40,6 +41,7 @@ from dispatcher.model.reply import (
 from dispatcher.model.sheet import Flaw, FlawKind, Remark, SheetHead, SheetRow
 
 __all__ = [
+    "OUR_METADATA",
     "CallRecord",
     "CallRequest",
     "CallState",
@@ -76,4 +78,5 @@ __all__ = [
     "StopWord",
     "Verdict",
     "Withdrawal",
+    "body_text",
 ]

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dispatcher.errors import SheetRefused, UsageProblem
-from dispatcher.model import Remark, SheetHead, SheetRow
-from dispatcher.planning.body import OUR_METADATA
+from dispatcher.model import OUR_METADATA, Remark, SheetHead, SheetRow
 from dispatcher.planning.cell_text import has_control, is_error
 from dispatcher.planning.headers import (
     DOUBTFUL_DELAYS,

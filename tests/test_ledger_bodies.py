@@ -22,13 +22,16 @@ from dispatcher.model import (
     OUR_METADATA,
     CallRequest,
     CallState,
+    CallStatus,
     Campaign,
+    Carried,
     DueCall,
     Mark,
     Outcome,
     PlannedRow,
     Purpose,
     Schedule,
+    Skip,
     Snapshot,
     SnapshotHead,
     Verdict,
@@ -109,6 +112,12 @@ def record(
         )
         for request in requests
     ]
+    return record_rows(ledger, campaign, rows, headers=headers)
+
+
+def record_rows(
+    ledger: Ledger, campaign: Campaign, rows: Sequence[PlannedRow], *, headers: Sequence[str]
+) -> Snapshot:
     head = replace(HEAD, headers=tuple(headers))
     return ledger.record(
         campaign.id, head, rows, digest_of=request_digest, remarks=lambda: (), at=NOW
@@ -252,6 +261,47 @@ def test_a_body_whose_row_is_not_told_is_kept(
 
     assert read(place, "SELECT body IS NULL FROM attempts") == [(0,)]
     assert ledger.sent_body(call.request.key, 1) == body(call.request)
+
+
+def test_what_was_sent_stays_known_where_a_later_row_names_the_call_again(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    """The rows of an old sheet go a thousand at a time; the second is of a later thousand."""
+    asked = asked_of(cells_of(2), 2)
+    again = Carried(
+        key=asked.key, contact=asked.contact, call_id="c-1", status=CallStatus.UNCERTAIN
+    )
+    between = [
+        PlannedRow(number=n, cells=cells_of(n), fate=Skip(code="duplicate", message=""))
+        for n in range(3, 1_500)
+    ]
+    rows = [
+        PlannedRow(number=2, cells=cells_of(2), fate=asked),
+        *between,
+        PlannedRow(number=1_500, cells=cells_of(2), fate=again),
+    ]
+    (call,) = due(ledger, record_rows(ledger, mora, rows, headers=HEADERS))
+    sent = send(ledger, call)
+
+    for _ in range(2):
+        record(ledger, mora, [asked_of(cells_of(3), 2)], headers=HEADERS)
+
+    assert ledger.sent_body(asked.key, 1) == sent
+
+
+def test_a_body_that_no_row_says_any_more_is_unknown_and_stops_nobody(
+    ledger: Ledger, mora: Campaign
+) -> None:
+    """As for a call that was read before its campaign's sheet was recorded anew, twice."""
+    (call,) = due(ledger, record(ledger, mora, [asked_of(cells_of(2), 2)], headers=HEADERS))
+    for _ in range(2):
+        record(ledger, mora, [asked_of(cells_of(2), 2)], headers=HEADERS)
+
+    send(ledger, call)
+    end(ledger, call, CallState.UNCERTAIN)
+
+    assert ledger.sent_body(call.request.key, 1) is None
+    assert [doubt.body for doubt in ledger.doubts.of(mora.id)] == [b""]
 
 
 def test_what_was_sent_stays_known_whatever_sheets_follow(ledger: Ledger, mora: Campaign) -> None:

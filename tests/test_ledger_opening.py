@@ -243,14 +243,17 @@ def test_a_large_ledger_is_opened_without_reading_all_of_it(
         assert not ledger.is_new
 
 
-def test_a_ledger_of_a_newer_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("version", "which"), [(99, "a newer version"), (2, "the older version")])
+def test_a_ledger_of_another_version_is_refused_with_the_remedy(
+    tmp_path: Path, version: int, which: str
+) -> None:
     create(tmp_path / "l.db").close()
-    spoil(tmp_path / "l.db", "UPDATE ledger SET schema_version = 99")
+    spoil(tmp_path / "l.db", f"UPDATE ledger SET schema_version = {version}")
 
-    with pytest.raises(StorageFailed, match="schema version 99") as caught:
+    with pytest.raises(StorageFailed, match=f"schema version {version}") as caught:
         create(tmp_path / "l.db")
 
-    assert "newer" in caught.value.hint
+    assert which in caught.value.hint
 
 
 def test_a_log_without_its_ledger_is_not_buried_under_a_new_one(tmp_path: Path) -> None:

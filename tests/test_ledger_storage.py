@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,14 @@ def test_a_closed_storage_opens_anew(storage: Storage) -> None:
     storage.close()
 
     assert add(storage, "/2") == 1
+
+
+def test_however_many_read_at_once_the_log_can_be_moved_into_the_file(storage: Storage) -> None:
+    """Their connections are kept, and keep nobody waiting."""
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(storage.reading())
+
+    storage.checkpoint()
+
+    assert add(storage, *PATHS) == len(PATHS)

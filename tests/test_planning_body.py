@@ -74,6 +74,15 @@ def test_a_schedule_is_sent_as_wall_time_and_zone() -> None:
     assert "delay" not in sent
 
 
+def test_a_schedule_counts_more_than_a_delay_that_is_sent_as_one() -> None:
+    at = datetime(2026, 6, 15, 17, 30, tzinfo=UTC)
+    schedule = Schedule(local="2026-06-15 12:30:00", timezone="America/Bogota", at=at)
+
+    both = body(replace(REQUEST, schedule=schedule, delay_minutes=1.5))
+
+    assert both == body(replace(REQUEST, schedule=schedule))
+
+
 def test_a_delay_becomes_a_utc_schedule_counted_from_now() -> None:
     sent = json.loads(body(replace(REQUEST, delay_minutes=1.5)))
 

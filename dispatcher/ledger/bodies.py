@@ -28,9 +28,11 @@ from dispatcher.model import CallRequest, Verdict
 _ANSWER_WINDOW = 9  # bits
 _AS_IS = "\3"  # begins an excerpt in which a hole stands by itself
 
-_CAMPAIGN = select(campaigns.c.name, campaigns.c.dictionary).where(
+CAMPAIGN = select(campaigns.c.name, campaigns.c.dictionary).where(
     campaigns.c.id == bindparam("campaign_id")
 )
+"""What the texts of a campaign are packed with: its name and its dictionary."""
+
 _HEAD = select(snapshots.c.head).where(snapshots.c.id == bindparam("snapshot_id"))
 
 BODY = (
@@ -50,7 +52,6 @@ SAID_ROW = and_(
 )
 """The row whose request the body of an attempt says."""
 
-
 ATTEMPT_ID: ColumnElement[str | bytes] = case(
     (and_(attempts.c.verdict == Verdict.PLACED, attempts.c.call_id == ""), calls.c.call_id),
     else_=attempts.c.call_id,
@@ -59,15 +60,15 @@ ATTEMPT_ID: ColumnElement[str | bytes] = case(
 
 
 class KeptBody(NamedTuple):
-    """What a row that selected BODY holds; where a body is kept, there is no row."""
+    """What a row that selected BODY holds; *payload* is of its row, where no body is kept."""
 
     key: bytes
     contact: bytes
     campaign_id: int
     body: bytes | None
-    snapshot_id: int
-    number: int
-    payload: bytes
+    snapshot_id: int | None
+    number: int | None
+    payload: bytes | None
 
 
 class AttemptCodec:
@@ -124,7 +125,7 @@ class Codecs:
         """Return the codec of a campaign whose sheet was recorded."""
         if campaign_id not in self._known:
             own = {"campaign_id": campaign_id}
-            self._known[campaign_id] = AttemptCodec(*connection.execute(_CAMPAIGN, own).one())
+            self._known[campaign_id] = AttemptCodec(*connection.execute(CAMPAIGN, own).one())
         return self._known[campaign_id]
 
     def body(self, connection: Connection, kept: KeptBody) -> bytes:
@@ -132,6 +133,8 @@ class Codecs:
         codec = self.of(connection, kept.campaign_id)
         if kept.body is not None:
             return codec.packer.unpack(kept.body) if kept.body else b""
+        if kept.payload is None or kept.number is None:
+            return b""
         head = connection.execute(_HEAD, {"snapshot_id": kept.snapshot_id}).scalar_one()
         request = RowCodec(unpacked_head(head).headers, codec.packer).request(
             kept.payload, number=kept.number, key=kept.key.hex(), contact=kept.contact.hex()

@@ -30,6 +30,9 @@ _KEEP_SAID = (
             )
         ),
         attempts.c.snapshot_id == bindparam("of_snapshot"),
+        # Another row of the call may come later: by then this one has gone.
+        attempts.c.row <= bindparam("last"),
+        attempts.c.payload.is_(None),
         attempts.c.body.is_(None),
     )
     .values(

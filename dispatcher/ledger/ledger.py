@@ -57,10 +57,9 @@ class Ledger:
     """
     An open ledger; a context manager that closes it.
 
-    Every method is one or more whole transactions on a connection of its own, so one thread may
-    write (``commit``, ``reserve``) while others read. Nothing changes by opening. Any method
-    raises StorageFailed when the file cannot be read or written, and a ledger opened by
-    ``read_ledger`` raises it from every method that writes.
+    Every method is one or more whole transactions on a connection that nobody else has meanwhile:
+    one thread may write while others read. Nothing changes by opening. Any method raises
+    StorageFailed when the file cannot be read or written, or was opened to be read only.
 
     Attributes:
         location: Absolute path of the file.
@@ -229,7 +228,7 @@ class Ledger:
         """Count the campaign's pending calls that are not in this snapshot."""
         return snapshots.other_pending(self._storage, campaign_id, snapshot_id)
 
-    # Calls
+    # Calls and runs
 
     def due(
         self, snapshot: Snapshot, rules: DueRules, *, repeat_after_hours: float, as_of: datetime
@@ -320,8 +319,6 @@ class Ledger:
             self._storage, campaign_id, key, call_id=call_id, reason=reason, user=user, at=at
         )
 
-    # Runs
-
     def reserve(
         self, base_url: str, plan: Callable[[float], tuple[tuple[float, ...], float]]
     ) -> tuple[float, ...]:
@@ -330,8 +327,8 @@ class Ledger:
 
         Arguments:
             base_url: The API.
-            plan: Given the stored *next_free* (0.0 at first), returns the slots and the new one.
-                Called inside the transaction, so it must be quick and not use the ledger.
+            plan: Given the stored *next_free* (0.0 at first), returns the slots and the new one;
+                inside the transaction, so it is quick and does not use the ledger.
         """
         return runs.reserve(self._storage, base_url, plan)
 

@@ -206,10 +206,11 @@ def _checked_facts(storage: Storage, file: Path) -> tuple[str, Purpose]:
                 raise _damaged(file, f"it is damaged ({verdict})")
         row = connection.execute(_FACTS).one()
     if row.schema_version != SCHEMA_VERSION:
+        which = "a newer" if row.schema_version > SCHEMA_VERSION else "the older"
         raise StorageFailed(
             f"ledger {file} has schema version {row.schema_version}, and this dispatcher"
             f" knows version {SCHEMA_VERSION}",
-            hint="use the version of the dispatcher that wrote it, or a newer one",
+            hint=f"use {which} version of the dispatcher; a new ledger would not know who was called",
         )
     return row.id, Purpose(row.purpose)
 

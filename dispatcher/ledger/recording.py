@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from dispatcher.ledger.bodies import CAMPAIGN
 from dispatcher.ledger.clearing import clear_away
 from dispatcher.ledger.packing import Packer, RowCodec, dictionary_of, fingerprint, kind_of
 from dispatcher.ledger.prepared import Prepared, PreparedForSome
@@ -32,9 +33,6 @@ class _Known(NamedTuple):
     call: int
 
 
-_CAMPAIGN = select(campaigns.c.name, campaigns.c.dictionary).where(
-    campaigns.c.id == bindparam("campaign_id")
-)
 _SET_DICTIONARY = (
     update(campaigns)
     .where(campaigns.c.id == bindparam("campaign"))
@@ -119,7 +117,7 @@ def _begin(
 ) -> _Recording:
     new = {"campaign_id": campaign_id, "head": packed_head(head), "recorded_at": seconds(at)}
     with storage.writing() as connection:
-        name, dictionary = connection.execute(_CAMPAIGN, {"campaign_id": campaign_id}).one()
+        name, dictionary = connection.execute(CAMPAIGN, {"campaign_id": campaign_id}).one()
         if dictionary is None:
             request = next((row.fate for row in first if isinstance(row.fate, CallRequest)), None)
             dictionary = dictionary_of(head.headers, request, name)

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Executable, and_, bindparam, case, false, select
 
+from dispatcher.ledger.bodies import CAMPAIGN
 from dispatcher.ledger.packing import Packer, RowCodec
-from dispatcher.ledger.schema import attempts, calls, campaigns, snapshot_rows
+from dispatcher.ledger.schema import attempts, calls, snapshot_rows
 from dispatcher.ledger.standing import LEFT_ALONE, RECORD, Standing, recent_from, record_of
 from dispatcher.ledger.storage import BATCH_ROWS, Storage
 from dispatcher.model import CallState, RecordedRow, Snapshot
 
-_DICTIONARY = select(campaigns.c.dictionary).where(campaigns.c.id == bindparam("campaign_id"))
 _ROWS = (
     select(
         *RECORD,
@@ -56,9 +56,8 @@ class _Kept(NamedTuple):
 def codec_of(connection: Connection, snapshot: Snapshot) -> RowCodec:
     """Return what reads the payloads of a snapshot."""
     own = {"campaign_id": snapshot.campaign_id}
-    return RowCodec(
-        snapshot.head.headers, Packer(connection.execute(_DICTIONARY, own).scalar_one())
-    )
+    dictionary = connection.execute(CAMPAIGN, own).one().dictionary
+    return RowCodec(snapshot.head.headers, Packer(dictionary))
 
 
 def rows(

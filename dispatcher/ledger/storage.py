@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 
 from dispatcher.errors import StorageFailed
 
@@ -92,7 +92,11 @@ class Storage:
 
     @contextmanager
     def _kept_open(self) -> Iterator[Connection]:
-        """Give a connection that stays; one of its own would cost as much as a small commit."""
+        """
+        Give a connection that stays; one of its own would cost as much as a small commit.
+
+        The one used last is given first, so that not each of them fills a cache of its own.
+        """
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -110,8 +114,8 @@ class Storage:
     def checkpoint(self) -> None:
         """Move the log into the file as far as readers let it; the next write begins it anew."""
         self.must_be_writable()
-        with self._faults_named("written"), closing(self._engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint")
+        with self._faults_named("written"), self._kept_open() as connection:
+            connection.connection.cursor().execute("PRAGMA wal_checkpoint")
 
     @contextmanager
     def _faults_named(self, what: str) -> Iterator[None]:
@@ -131,9 +135,7 @@ def _engine(file: Path, *, writable: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         return connect_to_write(file) if writable else _connect_to_read(file)
 
-    # The connection used last is taken first, so that not each of them fills a cache of its own.
-    pool = {"poolclass": QueuePool, "pool_use_lifo": True} if writable else {"poolclass": NullPool}
-    return create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
+    return create_engine("sqlite://", creator=connect, hide_parameters=True, poolclass=NullPool)
 
 
 def log_of(file: Path) -> Path | None:

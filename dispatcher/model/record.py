@@ -162,7 +162,7 @@ class DueCall:
     Attributes:
         request: What its snapshot row asks for.
         state: The state to leave when it is marked.
-        snapshot_id: The snapshot its row is in, 0 where that is not known.
+        snapshot_id: The snapshot whose row says *request*, 0 where none is known to.
     """
 
     request: CallRequest

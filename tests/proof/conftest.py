@@ -17,6 +17,7 @@ import selectors
 import shutil
 import sqlite3
 import tempfile
+import uuid
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ import pytest
 from dispatcher.client import Client
 from dispatcher.errors import StorageFailed
 from dispatcher.ledger import DueRules, Ledger, RecordedOutcome, open_ledger
+from dispatcher.ledger.call_ids import spelled_id
 from dispatcher.model import (
     CallRequest,
     CallState,
@@ -578,6 +580,7 @@ class World:
         self._ids = 0
         self._slept = 0.0
         self._reader = sqlite3.connect(opened.location, isolation_level=None)
+        self._reader.create_function("spelled_id", 1, lambda kept: kept and spelled_id(kept))
 
     def close(self) -> None:
         self._reader.close()
@@ -686,7 +689,7 @@ class World:
         """Let a person who knows the truth settle some of the uncertain calls."""
         rows = self.read("SELECT key, campaign_id FROM calls WHERE state = 'uncertain'")
         truth = {call.key: call.call_id for call in self.accepted}
-        taken = {call_id for (call_id,) in self.read("SELECT call_id FROM calls")}
+        taken = {call_id for (call_id,) in self.read("SELECT spelled_id(call_id) FROM calls")}
         for key, campaign_id in rows:
             assert isinstance(key, bytes)
             assert isinstance(campaign_id, int)
@@ -732,7 +735,7 @@ class World:
                 key=asked["metadata"]["dispatch_key"],
                 contact=asked["contact_id"],
                 at=self.time(),
-                call_id=f"id-{self._ids}",
+                call_id=str(uuid.UUID(int=self._ids)) if self._ids % 2 else f"id-{self._ids}",
                 by=by,
             )
             other = self.accepted[0].call_id if self.accepted else told.call_id

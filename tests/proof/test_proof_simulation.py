@@ -189,7 +189,7 @@ class Schedule:
         if bound and kept["uncertain"] > bound + process.settings.workers:
             world.violated(f"{kept['uncertain']} uncertain calls in one run")
         handed_out = {unrecorded.outcome.call_id for unrecorded in done.unrecorded}
-        known = {call_id for (call_id,) in world.read("SELECT call_id FROM calls")}
+        known = {call_id for (call_id,) in world.read("SELECT spelled_id(call_id) FROM calls")}
         for call in world.accepted:
             if call.by is process and call.is_told and call.call_id not in known | handed_out:
                 world.violated(f"the id {call.call_id} was told and is lost")
@@ -214,7 +214,9 @@ class Schedule:
 
     def _judge_end(self) -> None:
         world = self.world
-        rows = world.read("SELECT lower(hex(key)), contact, state, call_id, attempts FROM calls")
+        rows = world.read(
+            "SELECT lower(hex(key)), contact, state, spelled_id(call_id), attempts FROM calls"
+        )
         standing = {str(key): (state, call_id) for key, _, state, call_id, _ in rows}
         self._judge_keys(standing)
         if self.hours:

@@ -248,7 +248,7 @@ def test_a_ledger_of_another_version_is_refused_with_the_remedy(
     tmp_path: Path, version: int, which: str
 ) -> None:
     create(tmp_path / "l.db").close()
-    spoil(tmp_path / "l.db", f"UPDATE ledger SET schema_version = {version}")
+    spoil(tmp_path / "l.db", f"UPDATE ledger SET schema_version = {version}")  # noqa: S608
 
     with pytest.raises(StorageFailed, match=f"schema version {version}") as caught:
         create(tmp_path / "l.db")

@@ -210,7 +210,7 @@ def _checked_facts(storage: Storage, file: Path) -> tuple[str, Purpose]:
         raise StorageFailed(
             f"ledger {file} has schema version {row.schema_version}, and this dispatcher"
             f" knows version {SCHEMA_VERSION}",
-            hint=f"use {which} version of the dispatcher; a new ledger would not know who was called",
+            hint=f"use {which} version of the dispatcher: a new ledger knows nobody who was called",
         )
     return row.id, Purpose(row.purpose)
 

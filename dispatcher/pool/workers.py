@@ -205,9 +205,8 @@ class Pool:
         return strict_message(rate, seconds=self._answering.seconds)
 
     def _not_past(self, calls: Iterator[DueCall]) -> Iterator[DueCall]:
-        for call in calls:
-            if past_schedule(call.request, now=self._times.started_at) is None:
-                yield call
+        now = self._times.started_at
+        return (call for call in calls if past_schedule(call.request, now=now) is None)
 
     async def _work(self) -> None:
         while (call := await self._source.take()) is not None:

@@ -188,7 +188,7 @@ def test_a_gate_lets_no_more_through_than_the_count_though_all_came_late() -> No
     for number in range(1, 10):
         gate.started(10 + number * rate.spacing_seconds)
 
-    window = rate.unit_seconds + rate.margin_seconds
+    window = rate.unit_seconds + rate.ways_seconds
     assert gate.earliest(0) == pytest.approx(10 + rate.tolerance_seconds(is_shared=False) + window)
 
 
@@ -200,24 +200,24 @@ def test_a_gate_without_a_rate_is_always_open() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "unit", "margin", "tolerance"),
+    ("count", "unit", "ways", "beside_others", "tolerance"),
     [
-        (500, 1, 0.005, 0.01),
-        (10, 1, 0.005, 1 / 19.8),
-        (120, 60, 0.3, 0.6),
-        (6, 60, 0.3, 1),
-        (1, 3600, 1, 1),
+        (500, 1, 0.008, 0.005, 0.01),
+        (10, 1, 0.008, 0.005, 1 / 19.8),
+        (120, 60, 0.48, 0.3, 0.6),
+        (6, 60, 0.48, 0.3, 1),
+        (1, 3600, 1, 1, 1),
     ],
     ids=["500/s", "10/s", "120/min", "6/min", "1/h"],
 )
 def test_a_slot_may_be_used_late_by_no_more_than_makes_no_burst(
-    count: float, unit: float, margin: float, tolerance: float
+    count: float, unit: float, ways: float, beside_others: float, tolerance: float
 ) -> None:
     rate = Rate(count=count, unit_seconds=unit)
 
-    assert rate.margin_seconds == pytest.approx(margin)
+    assert rate.ways_seconds == pytest.approx(ways)
     assert rate.tolerance_seconds(is_shared=False) == pytest.approx(tolerance)
-    assert rate.tolerance_seconds(is_shared=True) == rate.margin_seconds
+    assert rate.tolerance_seconds(is_shared=True) == pytest.approx(beside_others)
 
 
 def test_a_permit_is_free_again_a_unit_after_its_request_ended() -> None:

@@ -25,7 +25,8 @@ _SLOWEST_PER_SECOND = Fraction(1, 86_400)
 
 _FILL = 0.99  # slots use 99 % of the rate: the rest absorbs lateness
 _LATE_SHARE = 0.01  # of a unit, which is all that is left
-_MARGIN_SHARE = 0.005  # of a unit: two ways to the server may differ by half of it
+_MARGIN_SHARE = 0.005  # of a unit: by how much the starts of several runs may leave their slots
+_WAYS_SHARE = 0.008  # of a unit: by how much two ways to the server may differ
 _LATEST_SECONDS = 1.0
 
 
@@ -57,9 +58,9 @@ class Rate:
         return self.count / self.unit_seconds
 
     @property
-    def margin_seconds(self) -> float:
+    def ways_seconds(self) -> float:
         """By how much the ways of two starts may differ, and the server still sees the rate."""
-        return min(_LATEST_SECONDS, _MARGIN_SHARE * self.unit_seconds)
+        return min(_LATEST_SECONDS, _WAYS_SHARE * self.unit_seconds)
 
     def tolerance_seconds(self, *, is_shared: bool) -> float:
         """
@@ -70,7 +71,7 @@ class Rate:
         of several runs apart.
         """
         if is_shared:
-            return self.margin_seconds
+            return min(_LATEST_SECONDS, _MARGIN_SHARE * self.unit_seconds)
         share = _LATE_SHARE * self.unit_seconds
         return min(_LATEST_SECONDS, max(share, self.spacing_seconds / 2))
 

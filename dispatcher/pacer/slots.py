@@ -71,7 +71,7 @@ class Gate:
     def __init__(self, rate: Rate | None) -> None:
         self._spacing = rate.spacing_seconds if rate else 0.0
         self._slack = rate.tolerance_seconds(is_shared=False) if rate else 0.0
-        self._window = rate.unit_seconds + rate.margin_seconds if rate else 0.0
+        self._window = rate.unit_seconds + rate.ways_seconds if rate else 0.0
         count = max(1, int(rate.count)) if rate else 1
         # Of a large count only every so manieth start is kept: the window is a little longer then.
         self._every = math.ceil(count / _MOST_KEPT)

@@ -453,6 +453,17 @@ def test_what_is_open_in_a_spreadsheet_program_is_left_alone(tmp_path: Path, loc
     assert choose_target(tmp_path / "a.xlsx", ours=everybody) == tmp_path / "a (2).xlsx"
 
 
+def test_what_was_made_read_only_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    kept = written(path, LINE, ours=everybody)
+    path.chmod(stat.S_IRUSR)
+
+    done = written(path, ("new",), ours=everybody)
+
+    assert done.path == tmp_path / "a (2).csv"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == kept.digest
+
+
 def test_a_target_held_by_another_program_gets_a_sibling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -299,6 +299,9 @@ def _write(
         never=(sheet,),
         mode_from=sheet,
     )
+    if written.is_beside:
+        why = "it is the input, open in a program, read-only or not as dispatcher left it"
+        say(one_line(f"{target.path} stays as it was ({why}): the results are beside it."))
     return written, standing()
 
 

@@ -20,6 +20,7 @@ Ours = Callable[[Path, str], bool]  # (path, SHA-256 of what is there) -> we wro
 
 _BINARY = getattr(os, "O_BINARY", 0)  # only Windows translates line ends otherwise
 _SIBLINGS = 100
+_ANYBODY_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _TEMPORARY_STEM = 40
 _RESULTS_STEM = re.compile(r"\.results(?: \(\d+\))?$", re.IGNORECASE)
 
@@ -56,11 +57,13 @@ class Written:
         path: Where: the wished place or a numbered sibling of it.
         digest: SHA-256 of the file, hex.
         rows: Lines below the header.
+        is_beside: Whether it is a sibling.
     """
 
     path: Path
     digest: str
     rows: int
+    is_beside: bool
 
 
 def target_for(path: Path, *, delimiter: str = ",") -> Target:
@@ -212,9 +215,14 @@ def _may_be_taken(place: Path, *, ours: Ours, never: Collection[Path]) -> bool:
     if not place.is_file() or any(_is_same(place, other) for other in never):
         return False
     try:
-        return ours(place, digest_of(place))
+        return _may_be_written(place) and ours(place, digest_of(place))
     except OSError:
         return False
+
+
+def _may_be_written(place: Path) -> bool:
+    """Tell whether nobody made it read-only; renaming over it would not ask."""
+    return bool(place.stat().st_mode & _ANYBODY_WRITES)
 
 
 def _lock_files(name: str) -> tuple[str, str]:

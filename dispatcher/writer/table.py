@@ -141,7 +141,7 @@ def _write(
         take_mode(temporary, mode_from)
         digest = digest_of(temporary)
         place = settle(temporary, wanted, ours=ours, never=never)
-    return Written(path=place, digest=digest, rows=counted.rows)
+    return Written(path=place, digest=digest, rows=counted.rows, is_beside=place != wanted)
 
 
 class _Counted:

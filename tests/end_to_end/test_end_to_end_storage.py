@@ -266,6 +266,25 @@ def test_results_whose_folder_is_gone_at_the_end_are_written_at_home(
     assert set(world.statuses("later.csv").values()) == {"placed"}
 
 
+def test_results_that_were_made_read_only_meanwhile_stay_as_they_are(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = world.people(3)
+    assert world.run(sheet, "--limit", "1").status == 0
+    first = world.folder / "campaign.results.csv"
+    before = first.read_bytes()
+    monkeypatch.setattr(results, "write_somewhere", _after(lambda: first.chmod(stat.S_IRUSR)))
+
+    ended = world.run(sheet)
+
+    assert (ended.status, ended.counts) == (0, {"placed": 3}), ended.err
+    assert first.read_bytes() == before
+    assert ended.report["results"] == str(world.folder / "campaign.results (2).csv")
+    assert f"{first} stays as it was" in ended.err
+    assert set(world.statuses("campaign.results (2).csv").values()) == {"placed"}
+    assert not [*home.iterdir()]
+
+
 def test_results_that_find_no_place_end_with_8_and_can_be_written_later(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

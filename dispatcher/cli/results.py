@@ -300,8 +300,8 @@ def _write(
         mode_from=sheet,
     )
     if written.is_beside:
-        why = "it is the input, open in a program, read-only or not as dispatcher left it"
-        say(one_line(f"{target.path} stays as it was ({why}): the results are beside it."))
+        why = "It is the input, open in a program, read-only or not as it was left."
+        say(one_line(f"{target.path} is not ours to overwrite: the results are beside it. {why}"))
     return written, standing()
 
 

@@ -327,8 +327,6 @@ class _Run:
             summary=lambda standing: summary_pairs(facts_of(standing), timezone=timezone),
         )
         self.facts = replace(facts_of(standing), results=str(written.path))
-        if written.path.parent == job.target.path.parent and written.path != job.target.path:
-            say(one_line(f"{job.target.path} is not ours to overwrite: the results are beside it."))
         for line in summary_lines(self.facts, standing.groups):
             say(one_line(line))
         with ExitStack() as known:

@@ -280,7 +280,7 @@ def test_results_that_were_made_read_only_meanwhile_stay_as_they_are(
     assert (ended.status, ended.counts) == (0, {"placed": 3}), ended.err
     assert first.read_bytes() == before
     assert ended.report["results"] == str(world.folder / "campaign.results (2).csv")
-    assert f"{first} stays as it was" in ended.err
+    assert f"{first} is not ours to overwrite: the results are beside it." in ended.err
     assert set(world.statuses("campaign.results (2).csv").values()) == {"placed"}
     assert not [*home.iterdir()]
 

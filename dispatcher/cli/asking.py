@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 
 from dispatcher.cli.job import Job
 from dispatcher.cli.terminal import ask, counted, is_interactive, one_line, say
@@ -12,7 +14,7 @@ from dispatcher.cli.times import stop_moment
 from dispatcher.config import DEFAULT_BASE_URL
 from dispatcher.errors import Declined, UsageProblem
 from dispatcher.ledger import Ledger
-from dispatcher.model import CallRequest, CallStatus, Campaign, Purpose, Snapshot
+from dispatcher.model import CallRequest, CallStatus, Campaign, DueCall, Purpose, Snapshot
 from dispatcher.pacer import parse_rate, strict_cost
 from dispatcher.planning import body_of, past_schedule
 
@@ -30,23 +32,26 @@ class Due:
         total: Number of calls that could be placed now.
         count: How many of them this run places: fewer with ``--limit``, none after ``--stop-at``.
         first: The first of them, or None.
+        calls: All that are due, to be sent as far as they still stand as they do now.
     """
 
     total: int
     count: int
     first: CallRequest | None
+    calls: Iterator[DueCall]
 
 
 def survey(job: Job, *, now: datetime) -> Due:
     """Count what is due, without changing anything."""
     calls = job.due(as_of=now)
     total = calls.count - calls.late
-    timely = (c.request for c in calls if past_schedule(c.request, now=now) is None)
-    first = next(timely, None)
+    timely = (call for call in calls if past_schedule(call.request, now=now) is None)
+    some = [*islice(timely, 1)]
     stop_at = _stop_at(job)
     is_late = stop_at is not None and stop_at <= now
     count = 0 if is_late else min(total, job.options.limit or total)
-    return Due(total=total, count=count, first=first)
+    first = some[0].request if some else None
+    return Due(total=total, count=count, first=first, calls=chain(some, timely))
 
 
 def announce(job: Job, due: Due, *, started_at: datetime) -> None:

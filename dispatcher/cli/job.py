@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from dispatcher import __version__
@@ -19,7 +19,7 @@ from dispatcher.config import Settings, conduct_rules
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger import DueCalls, DueRules, Ledger
 from dispatcher.ledger.lock import this_user
-from dispatcher.model import Campaign, Purpose, RunStart, Snapshot
+from dispatcher.model import Campaign, DueCall, Purpose, RunStart, Snapshot
 from dispatcher.pacer import parse_rate
 from dispatcher.planning import DelayMode
 from dispatcher.policy import STOPPING_CODES
@@ -130,18 +130,25 @@ class Job:
             answer_timeout_seconds=self.settings.api.answer_timeout_seconds,
         )
 
-    def pool(self, tell: Callable[[], None], *, lost: Callable[[Unrecorded], None]) -> Pool:
+    def pool(
+        self,
+        calls: Iterator[DueCall],
+        tell: Callable[[], None],
+        *,
+        lost: Callable[[Unrecorded], None],
+    ) -> Pool:
         """
         Make the pool.
 
         Args:
+            calls: What is due.
             tell: Called when there is something to show.
             lost: Called at once with what the ledger could not take.
         """
         options, settings = self.options, self.settings
         return Pool(
             ledger=self.ledger,
-            calls=self.due(as_of=datetime.now(tz=UTC)),
+            calls=calls,
             settings=PoolSettings(
                 campaign=self.campaign.name,
                 base_url=self.api.known_as,

@@ -289,7 +289,7 @@ class _Run:
             job.ledger.reserve_space(calls=due.count)
         run_id = job.ledger.begin_run(job.run_start(self.facts.started_at))
         rescue = emergency.Rescue(job.ledger, job.campaign, results=job.target.path)
-        make_pool = partial(job.pool, lost=rescue.keep)
+        make_pool = partial(job.pool, due.calls, lost=rescue.keep)
         shown = Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
         lived = live(make_pool, due=due.count, quietness=shown)
         finished_at = datetime.now(tz=UTC)

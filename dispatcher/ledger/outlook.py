@@ -37,6 +37,7 @@ _LEFT_ALONE = select(calls.c.contact, calls.c.key).where(
 _STATES = select(calls.c.campaign_id, calls.c.state, func.count()).group_by(
     calls.c.campaign_id, calls.c.state
 )
+_OTHERS = select(campaigns.c.id).where(campaigns.c.id != bindparam("campaign_id")).limit(1)
 _PENDING_ELSEWHERE = (
     select(calls.c.campaign_id, func.count().label("pending"))
     .where(calls.c.state == CallState.PENDING, calls.c.campaign_id != bindparam("campaign_id"))
@@ -94,6 +95,9 @@ def states(storage: Storage, known: Collection[Campaign]) -> tuple[CampaignState
 def pending_elsewhere(storage: Storage, campaign_id: int) -> dict[int, int]:
     """Count the pending calls of all other campaigns, by the campaign's number."""
     with storage.reading() as connection:
+        # Asked first: all calls would be looked at to find that none is of another campaign.
+        if connection.execute(_OTHERS, {"campaign_id": campaign_id}).first() is None:
+            return {}
         found = connection.execute(_PENDING_ELSEWHERE, {"campaign_id": campaign_id})
         return {row.campaign_id: row.pending for row in found}
 

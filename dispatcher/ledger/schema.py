@@ -143,6 +143,7 @@ calls = Table(
         sqlite_where=text("state = 'sending'"),
     ),
     Index("call_ids", "call_id", sqlite_where=text("call_id IS NOT NULL")),
+    Index("calls_in_doubt", "campaign_id", sqlite_where=text("state = 'uncertain'")),
 )
 
 attempts = Table(

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from dispatcher.ledger.bodies import BODY, SAID_ROW, Codecs, KeptBody
-from dispatcher.ledger.schema import attempts, calls, resolutions, snapshot_rows, snapshots
+from dispatcher.ledger.schema import attempts, calls, resolutions, snapshot_rows, snapshots, spelled
 from dispatcher.ledger.storage import Storage, moment_of, seconds
 from dispatcher.ledger.values import TracedCall, UncertainCall
 from dispatcher.model import CallState
@@ -58,7 +58,7 @@ _CALLS: Select[tuple[object, ...]] = select(
     ).outerjoin(snapshot_rows, SAID_ROW)
 )
 _OF_CAMPAIGN = _CALLS.where(
-    calls.c.campaign_id == bindparam("campaign_id"), calls.c.state == CallState.UNCERTAIN
+    calls.c.campaign_id == bindparam("campaign_id"), calls.c.state == spelled(CallState.UNCERTAIN)
 ).order_by(attempts.c.started_at.desc(), calls.c.id.desc())
 _RIVALS = _CALLS.where(
     calls.c.contact == bindparam("contact"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -47,7 +46,7 @@ class World:
     def start(
         self,
         *arguments: str | Path,
-        largest_file: int = 0,
+        program: tuple[str | Path, ...] = ("-m", "dispatcher"),
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> subprocess.Popen[str]:
         environment = {
@@ -58,9 +57,8 @@ class World:
             "DISPATCHER_LEDGER": str(self.folder / "ledger.db"),
             "HOME": str(self.folder),
         }
-        program = ("-c", LIMITED, str(largest_file)) if largest_file else ("-m", "dispatcher")
         return subprocess.Popen(
-            [sys.executable, *program, *map(str, arguments)],
+            [sys.executable, *map(str, (*program, *arguments))],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -297,7 +295,7 @@ def test_a_run_that_finds_no_room_for_its_record_places_no_call(world: World) ->
     assert world.run(*world.campaign(sheet, "unlimited"), "--limit", "1")[0] == 0
 
     # 2 MB: enough to record the sheet, too little for a hundred calls.
-    process = world.start(*world.campaign(sheet, "unlimited"), largest_file=2_000_000)
+    process = world.start(*world.campaign(sheet, "unlimited"), program=("-c", LIMITED, "2000000"))
     out, err = process.communicate(timeout=60)
 
     assert process.returncode == json.loads(out)["exit_code"] == 8, err
@@ -322,26 +320,15 @@ def test_a_disk_that_is_full_stops_the_run_and_no_id_is_lost(world: World) -> No
     _judge_storage_fault(world, process, sheet)
 
 
-@pytest.fixture(scope="session")
-def failing_disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library that lets writing to a ledger's log fail, as a disk does."""
-    compiler = shutil.which("cc")
-    if sys.platform != "linux" or compiler is None:
-        pytest.skip("needs Linux and a C compiler")
-    source = Path(__file__).with_name("failing_disk.c")
-    library = tmp_path_factory.mktemp("disk") / "failing_disk.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
-
-
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets its own calls fail")
 @pytest.mark.parametrize("kind", ["write", "sync"])
-def test_a_disk_that_fails_stops_the_run_and_no_id_is_lost(
-    world: World, failing_disk: Path, kind: str
-) -> None:
+def test_a_disk_that_fails_stops_the_run_and_no_id_is_lost(world: World, kind: str) -> None:
     sheet = world.sheet("cobranzas.csv", range(300))
     sign = world.folder / "from now on"
-    faulty = {"LD_PRELOAD": str(failing_disk), "FAILING_DISK": kind, "FAILING_DISK_SIGN": str(sign)}
-    process = world.start(*world.campaign(sheet, "60/second"), environment=faulty)
+    process = world.start(
+        *world.campaign(sheet, "60/second"),
+        program=(Path(__file__).with_name("failing_disk.py"), kind, sign),
+    )
     world.wait_until_placed(20, process)
 
     sign.touch()

@@ -305,6 +305,9 @@ class _Run:
         self, job: Job, lived: Lived, finished_at: datetime, unrecorded: Sequence[Unrecorded]
     ) -> int:
         done = lived.dispatched
+        # What is known also where the rows cannot be counted any more.
+        this_run = this_run_counts(done.counts, final=_NOTHING)
+        self.facts = replace(self.facts, stopped=done.stopped, this_run=this_run)
 
         def facts_of(standing: results.Standing) -> RunFacts:
             return replace(

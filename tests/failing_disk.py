@@ -18,7 +18,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-MACHINES = {  # of each: its number, and those of seccomp, pwrite64 and fdatasync there
+_MACHINES = {  # of each: its number, and those of seccomp, pwrite64 and fdatasync there
     "x86_64": (0xC000003E, 317, 18, 75),
     "aarch64": (0xC00000B7, 277, 67, 83),
 }
@@ -41,9 +41,9 @@ class _Filter(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.POINTER(_Step)))
 
 
-def let_fail(kind: str, file: int) -> None:
+def _let_fail(kind: str, file: int) -> None:
     """From now on all threads of this process get EIO for such a system call on *file*."""
-    machine, seccomp, write, sync = MACHINES[platform.machine()]
+    machine, seccomp, write, sync = _MACHINES[platform.machine()]
     steps = (
         _Step(_LOAD, 0, 0, _MACHINE_AT),
         _Step(_SKIP_UNLESS_EQUAL, 0, 5, machine),
@@ -68,7 +68,7 @@ def _wait_and_let_fail(kind: str, sign: Path) -> None:
     for number in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):  # that of the folder itself
             if number.readlink().name.endswith("-wal"):
-                let_fail(kind, int(number.name))
+                _let_fail(kind, int(number.name))
 
 
 if __name__ == "__main__":

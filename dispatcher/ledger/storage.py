@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from dispatcher.errors import StorageFailed
 
 BUSY_SECONDS = 30.0
+_TO_READ, _TO_WRITE = "BEGIN", "BEGIN IMMEDIATE"
 BATCH_ROWS = 1_000  # rows in a transaction that writes, and in a page that is read
 
 # In force on every connection that writes; journal_mode stays with the file.
@@ -53,12 +54,12 @@ class Storage:
         self.locks = file.with_name(file.name + ".locks")
         self.writable = writable
         self._engine = _engine(file, writable=writable)
-        self._idle: list[Connection] = []
+        self._idle: dict[str, Connection] = {}
 
     def close(self) -> None:
         """Close all connections that are not in use."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.popitem()[1].close()
         self._engine.dispose()
 
     def must_be_writable(self) -> None:
@@ -69,7 +70,7 @@ class Storage:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection whose reads all see one moment."""
-        with self._faults_named("read"), self._transaction("BEGIN") as connection:
+        with self._faults_named("read"), self._transaction(_TO_READ) as connection:
             yield connection
 
     @contextmanager
@@ -78,43 +79,40 @@ class Storage:
         self.must_be_writable()
         with (
             self._faults_named("written"),
-            self._transaction("BEGIN IMMEDIATE") as connection,
+            self._transaction(_TO_WRITE) as connection,
         ):
             yield connection
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
-        with self._kept_open() as connection, connection.begin():
+        with self._kept_open(begin) as connection, connection.begin():
             # The driver would begin by itself, deferred and only before a write. Told here, not
             # by an event of the engine: one that has any asks before and after each statement.
             connection.connection.cursor().execute(begin)
             yield connection
 
     @contextmanager
-    def _kept_open(self) -> Iterator[Connection]:
+    def _kept_open(self, begin: str) -> Iterator[Connection]:
         """
         Give a connection that stays; one of its own would cost as much as a small commit.
 
-        The one used last is given first, so that not each of them fills a cache of its own.
+        One that reads and one that writes are kept, each with a cache of what it is used for. What
+        else is wanted at the same time, which is seldom, is closed again.
         """
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._engine.connect()
+        connection = self._idle.pop(begin, None) or self._engine.connect()
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
-        if self.writable:
-            self._idle.append(connection)
-        else:
-            connection.close()  # whether there is a log is looked at each time
+        # One that only reads has to look each time whether there is a log.
+        if not self.writable or self._idle.setdefault(begin, connection) is not connection:
+            connection.close()
 
     def checkpoint(self) -> None:
         """Move the log into the file as far as readers let it; the next write begins it anew."""
         self.must_be_writable()
-        with self._faults_named("written"), self._kept_open() as connection:
+        with self._faults_named("written"), self._kept_open(_TO_WRITE) as connection:
             connection.connection.cursor().execute("PRAGMA wal_checkpoint")
 
     @contextmanager

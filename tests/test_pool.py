@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ from dispatcher.pacer import Rate
 from dispatcher.planning import DelayMode, call_key, contact_hash, request_digest
 from dispatcher.policy import ConductRules
 from dispatcher.pool import Clock, Dispatched, Pool, PoolSettings
-from dispatcher.pool.recorder import Recorder
+from dispatcher.pool.recorder import Change, Changed, Recorder
 from dispatcher.pool.slots import Slots
 from dispatcher.pool.source import Source
 from dispatcher.pool.traffic import Bell
@@ -665,6 +665,33 @@ def test_a_clock_that_is_set_back_does_not_put_off_the_time_to_stop(record: Reco
     done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock), set_the_clock)
 
     assert (done.stopped, api.asked.total()) == (StopWord.STOP_AT, 3)
+
+
+@pytest.mark.parametrize(
+    ("hours", "stopped", "sent"), [(1, StopWord.STOP_AT, 0), (9, None, 2)], ids=["late", "in-time"]
+)
+def test_a_call_marked_before_the_machine_slept_is_judged_anew(
+    record: Record,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: float,
+    stopped: StopWord | None,
+    sent: int,
+) -> None:
+    """Where the monotonic clock misses the sleep, its slot seems to be still to come."""
+    world = record(*people(2))
+    clocks, commit = _Stepping(), Ledger.commit
+
+    def sleep_after_it(ledger: Ledger, work: Sequence[Change], **rules: float) -> list[Changed]:
+        done = commit(ledger, work, **rules)
+        clocks.step = timedelta(hours=8)
+        return done
+
+    monkeypatch.setattr(Ledger, "commit", sleep_after_it)
+    settings = frame(workers=1, stop_at=datetime.now(tz=UTC) + timedelta(hours=hours))
+    done, api = run(lambda api: world.pool(api, settings, clock=clocks.clock))
+
+    assert (api.asked.total(), done.stopped) == (sent, stopped)
+    assert world.states() == {"placed" if sent else "pending": 2}
 
 
 def test_a_schedule_is_past_though_the_clock_was_set_back(record: Record) -> None:

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from dispatcher.pool.settings import Clock
 
+_LONGEST = timedelta(seconds=30)  # longer than a call that is marked ever waits for its start
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
@@ -39,6 +41,15 @@ class Times:
     def elapsed_seconds(self) -> float:
         """Seconds since the start that the monotonic clock has counted."""
         return self._clock.monotonic() - self._began
+
+    def has_slept_since(self, moment: Moment) -> bool:
+        """
+        Tell whether the machine slept, or the wall clock was set, since *moment*, seconds ago.
+
+        The monotonic clock does not count such time on every system: a call that was marked before
+        it would start hours after its time, as if nothing had been.
+        """
+        return abs(self._clock.now() - moment.wall) > _LONGEST
 
     def now(self) -> Moment:
         """Return what time it is."""

@@ -250,20 +250,21 @@ class Pool:
             self._slots.give_back(slot)
             return await self._refused(call, answer)
         attempt = int(answer)
-        if not await self._may_start(slot):
+        if not await self._may_start(slot, moment):
             self._slots.give_back(slot)
             key = call.request.key
             await self._recorder.change(Withdrawal(key=key, attempt=attempt, state=state))
             return _Step.NOT_SENT
         return await self._send(call, attempt, body, client)
 
-    async def _may_start(self, slot: float) -> bool:
+    async def _may_start(self, slot: float, marked: Moment) -> bool:
         """Wait for the slot; True with the start noted, False when the call must be withdrawn."""
         latest = min(max(slot, self._clock.monotonic()), slot + SLOWEST_SECONDS) + LATE_SECONDS
         wanted = await self._slots.wanted(slot)
         while wanted is not None and self._clock.monotonic() <= latest:
             due = self._slots.earliest(wanted)
-            if not await self._traffic.clear_until(due):
+            is_clear = await self._traffic.clear_until(due)
+            if not is_clear or self._times.has_slept_since(marked):
                 return False
             if self._slots.has_passed(due):
                 wanted = await self._slots.another()
@@ -279,8 +280,8 @@ class Pool:
         self._slots.ended()
         self._answering.took(self._clock.monotonic() - began)
         judgement = judge(result, contact_hash_sent=contact, contact_hash_of=contact_hash)
+        self._record(call, attempt, judgement, began)  # before anything else can go wrong
         self._observer.observe(result, judgement, number=number)
-        self._record(call, attempt, judgement, began)
         if judgement.verdict is Verdict.NOT_SENT:
             self._pending_again.add(call.request.key)
             return _Step.NOT_SENT

@@ -671,12 +671,16 @@ def test_a_call_of_another_campaign_is_not_settled(ledger: Ledger, mora: Campaig
         ledger.resolve(mora.id, key_of(2, "otra"), call_id=None, reason="r", user="u", at=NOW)
 
 
-@pytest.mark.parametrize(("call_id", "said"), [("call-mora-3", "another call"), ("", "empty")])
+@pytest.mark.parametrize(
+    ("call_id", "said"),
+    [("call-mora-3", "another call"), ("its second", "another call"), ("", "empty")],
+)
 def test_a_call_is_not_settled_with_an_id_that_is_not_its_own(
     ledger: Ledger, mora: Campaign, call_id: str, said: str
 ) -> None:
     commit(ledger, mark(2), mark(3))
     commit(ledger, outcome(2, UNCERTAIN), outcome(3, PLACED))
+    commit(ledger, outcome(3, PLACED, call_id="its second"))
 
     with pytest.raises(UsageProblem, match=said):
         ledger.resolve(mora.id, key_of(2), call_id=call_id, reason="r", user="u", at=NOW)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, bindparam, insert, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 
 from dispatcher.errors import UsageProblem
 from dispatcher.ledger.due import NOT_PLACED
@@ -41,7 +50,13 @@ _UNCERTAIN = select(calls.c.id).where(
     calls.c.key == bindparam("key"),
     calls.c.state == CallState.UNCERTAIN,
 )
-_OWNER = select(calls.c.id).where(calls.c.call_id == bindparam("call_id"))
+_OWNERS = union_all(
+    select(calls.c.id).where(calls.c.call_id == bindparam("call_id")),
+    # A second id of a call that was placed twice is known to its attempt alone.
+    select(attempts.c.call).where(
+        attempts.c.call_id == bindparam("call_id"), attempts.c.call != bindparam("call")
+    ),
+)
 _RESOLVE = (
     update(calls)
     .where(calls.c.id == bindparam("call"), calls.c.state == CallState.UNCERTAIN)
@@ -77,7 +92,7 @@ def resolve(
     with storage.writing() as connection:
         call = _uncertain(connection, campaign_id, key)
         if call_id is not None:
-            _must_be_free(connection, call_id)
+            _must_be_free(connection, call_id, call)
         connection.execute(_RESOLVE, {"call": call, "new_state": state} | _words(call_id, user))
         connection.execute(
             _NEW_RESOLUTION,
@@ -113,10 +128,10 @@ def _uncertain(connection: Connection, campaign_id: int, key: str) -> int:
     return int(call)
 
 
-def _must_be_free(connection: Connection, call_id: str) -> None:
+def _must_be_free(connection: Connection, call_id: str, call: int) -> None:
     if not call_id:
         raise UsageProblem("the call id is empty", hint="give the id of the call that was placed")
-    if connection.execute(_OWNER, {"call_id": call_id}).first() is not None:
+    if connection.execute(_OWNERS, {"call_id": call_id, "call": call}).first() is not None:
         raise UsageProblem(
             f"another call of this ledger has the call id {call_id}",
             hint="check the id; each call has its own",

@@ -437,6 +437,13 @@ def test_a_time_that_is_not_clear_is_a_problem(cells: tuple[str, ...], found: st
     assert problem(TIMED, cells) == found
 
 
+def test_a_zone_that_is_none_is_named_with_its_column() -> None:
+    found = fate(TIMED, SheetRow(number=2, cells=("c", "", "2026-06-15 14:30", "Chile/Santiago")))
+
+    assert isinstance(found, RowProblem)
+    assert found.message.startswith('The time zone "Chile/Santiago" in column "timezone" does not')
+
+
 # Skips
 
 

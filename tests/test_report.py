@@ -29,6 +29,7 @@ from dispatcher.model import (
 )
 from dispatcher.report import (
     RESULT_COLUMNS,
+    CodeGroup,
     RunFacts,
     Totals,
     count,
@@ -474,7 +475,8 @@ def test_a_person_reads_what_to_do_next() -> None:
 
     text = "\n".join(
         summary_lines(
-            facts(campaign="two words", counts=counts, stopped=StopWord.BREAKER, message="Ill"), ()
+            facts(as_typed="'two words'", counts=counts, stopped=StopWord.BREAKER, message="Ill"),
+            (),
         )
     )
 
@@ -484,6 +486,35 @@ def test_a_person_reads_what_to_do_next() -> None:
     assert "--retry-rejected" in text
     assert "mend them" in text
     assert "tries them again" in text
+
+
+@pytest.mark.parametrize(
+    ("failed", "settled", "said"),
+    [
+        (1, 0, ["Failed calls were not placed; the next run tries them again."]),
+        (2, 2, ["Calls settled as not placed are sent again only with --retry-unplaced."]),
+        (
+            3,
+            2,
+            [
+                "Failed calls were not placed; the next run tries them again.",
+                "Calls settled as not placed are sent again only with --retry-unplaced.",
+            ],
+        ),
+    ],
+    ids=["failed", "settled", "both"],
+)
+def test_what_happens_next_to_failed_calls_is_true_of_each(
+    failed: int, settled: int, said: list[str]
+) -> None:
+    code = "resolved_not_placed"
+    group = CodeGroup(
+        status=CallStatus.FAILED, code=code, count=settled, rows=(2,), message="by ana"
+    )
+
+    lines = summary_lines(facts(counts=counts_of(failed=failed)), (group,) if settled else ())
+
+    assert [line for line in lines if "again" in line] == said
 
 
 def test_a_rehearsal_offers_nothing_to_settle_or_continue() -> None:

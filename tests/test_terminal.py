@@ -18,7 +18,6 @@ from dispatcher.cli.live import while_writing
 from dispatcher.cli.signals import Signals, caught, finishing, interruptible
 from dispatcher.cli.times import stop_moment
 from dispatcher.errors import DispatcherError, Interrupted, Terminated, UsageProblem
-from dispatcher.model import Campaign
 
 
 def test_what_could_steer_a_terminal_is_made_visible() -> None:
@@ -176,8 +175,7 @@ def test_a_signal_ends_a_command_that_places_no_calls(
 def test_while_the_results_are_written_one_signal_waits_and_the_next_one_leaves(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    campaign = Campaign(id=1, name="mora y más", key_columns=(), base_url="")
-    signals = while_writing(campaign)
+    signals = while_writing("'mora y más'")
 
     with finishing(signals):
         signal.raise_signal(signal.SIGTERM)

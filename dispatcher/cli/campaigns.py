@@ -78,7 +78,7 @@ def show_status(
         else:
             put(one_line(f"Ledger: {opened.location}"))
             for each in shown:
-                _show(each)
+                _show(each, as_typed(each.campaign.name, opened, settings))
     return 0
 
 
@@ -144,6 +144,19 @@ def _holds(path: Path, digest: str) -> bool:
 def ledger_place(option: str, settings: Settings) -> str:
     """Return where the ledger is: option, environment, file, default."""
     return option or settings.ledger or default_ledger()
+
+
+def as_typed(campaign: str, ledger: Ledger, settings: Settings) -> str:
+    """
+    Return a campaign's name as a command that is suggested takes it.
+
+    With ``--ledger`` where the command would find another ledger without it.
+    """
+    name = shlex.quote(campaign)
+    found = ledger_place("", settings).removeprefix("sqlite:///")
+    if Path(found).expanduser().resolve() == Path(ledger.location):
+        return name
+    return f"{name} --ledger {shlex.quote(ledger.location)}"
 
 
 def existing_ledger(place: str, *, on_network: bool = False) -> Ledger:
@@ -264,7 +277,7 @@ def _calls_alone(ledger: Ledger, campaign: Campaign) -> results.Standing:
     return results.Standing(counts=counts, groups=())
 
 
-def _show(shown: _Shown) -> None:
+def _show(shown: _Shown, name: str) -> None:
     counts = shown.standing.counts
     words = ", ".join(f"{counts[word]} {word.value}" for word in CallStatus if counts[word])
     state = "running now" if shown.is_live else "unfinished" if shown.is_unfinished else "finished"
@@ -278,7 +291,6 @@ def _show(shown: _Shown) -> None:
     if shown.last and shown.last.end and shown.last.end.stopped:
         put(one_line(f"  last run stopped: {shown.last.end.stopped}. {shown.last.end.message}"))
     if shown.is_unfinished and counts[CallStatus.PENDING] and not shown.is_live:
-        name = shlex.quote(shown.campaign.name)
         put(one_line(f"  continue with: dispatcher run --campaign {name}"))
 
 

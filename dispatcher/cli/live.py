@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta
 from dispatcher.cli.signals import Signals, caught
 from dispatcher.cli.terminal import say
 from dispatcher.errors import Terminated
-from dispatcher.model import CallStatus, Campaign, StopWord
+from dispatcher.model import CallStatus, StopWord
 from dispatcher.pool import Dispatched, Pool
 from dispatcher.progress import Progress, Quietness, Tally
 
@@ -51,12 +50,17 @@ def live(make_pool: MakePool, *, due: int, quietness: Quietness) -> Lived:
     return asyncio.run(_live(make_pool, due, quietness))
 
 
-def while_writing(campaign: Campaign) -> Signals:
-    """All calls are recorded, only the results are left to write: a hurry can do without them."""
+def while_writing(campaign: str) -> Signals:
+    """
+    All calls are recorded, only the results are left to write: a hurry can do without them.
+
+    Args:
+        campaign: Its name, as a command takes it.
+    """
 
     def leave() -> None:
-        again = f"dispatcher results {shlex.quote(campaign.name)}"
-        raise Terminated("the results were not written", hint=f"nothing is lost: {again}")
+        again = f"nothing is lost: dispatcher results {campaign}"
+        raise Terminated("the results were not written", hint=again)
 
     return Signals(
         on_first=lambda: say("Writing the results. Again: end without them."), on_second=leave

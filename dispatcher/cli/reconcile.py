@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dispatcher.cli import emergency
-from dispatcher.cli.campaigns import existing_ledger, ledger_place, rewrite_results
+from dispatcher.cli.campaigns import as_typed, existing_ledger, ledger_place, rewrite_results
 from dispatcher.cli.job import Job, unknown_campaign
 from dispatcher.cli.reading import find_settings
 from dispatcher.cli.terminal import counted, one_line, put_json, say
@@ -68,6 +68,7 @@ def reconcile_campaign(options: ReconcileOptions) -> int:
     place = ledger_place(options.ledger, settings)
     with existing_ledger(place, on_network=options.ledger_on_network) as ledger:
         campaign = _campaign(ledger, options.campaign, settings)
+        name = as_typed(campaign.name, ledger, settings)
         key = read_api_key(os.environ).reveal()
         findings: list[Finding] = []
         try:
@@ -81,7 +82,7 @@ def reconcile_campaign(options: ReconcileOptions) -> int:
                     settings=settings,
                     connect=lambda: _client(settings, key),
                     rules=TraceRules(settle_seconds=options.settle_minutes * 60),
-                    tell=lambda finding: _tell(finding, campaign, into=findings),
+                    tell=lambda finding: _tell(finding, name, into=findings),
                 )
         finally:
             # Also after a look-up that failed: what was found before it stands.
@@ -132,7 +133,7 @@ def reconcile_before(job: Job) -> None:
     except DispatcherError as error:
         say(one_line(f"They could not all be looked for, and stay uncertain: {error.message}"))
     placed = sum(finding.is_placed for finding in findings)
-    name = shlex.quote(job.campaign.name)
+    name = as_typed(job.campaign.name, job.ledger, job.settings)
     say(f"Found and now placed: {placed} of {len(uncertain)}.")
     if placed < len(uncertain):
         say(one_line(f"What is known of the others: dispatcher reconcile {name}"))
@@ -167,15 +168,15 @@ def _results(ledger: Ledger, campaign: Campaign, settings: Settings) -> str:
     return str(rewrite_results(ledger, campaign, settings).path)
 
 
-def _tell(finding: Finding, campaign: Campaign, *, into: list[Finding]) -> None:
+def _tell(finding: Finding, name: str, *, into: list[Finding]) -> None:
     into.append(finding)
     who = f"contact {finding.asked.contact_id}"
     call = f"Row {finding.call.row} ({who})" if finding.call.row else f"A call to {who}"
-    for line in _said(finding, campaign):
+    for line in _said(finding, name):
         say(one_line(f"{call}: {line}"))
 
 
-def _said(finding: Finding, campaign: Campaign) -> Sequence[str]:
+def _said(finding: Finding, name: str) -> Sequence[str]:
     trace = finding.trace
     if trace is None:
         return (f"could not be looked for, since {finding.why}.",)
@@ -184,7 +185,7 @@ def _said(finding: Finding, campaign: Campaign) -> Sequence[str]:
         case TraceKind.FOUND:
             return (f"placed, {ids}.",)
         case TraceKind.SEVERAL:
-            settle = f"dispatcher resolve {shlex.quote(campaign.name)} {_named(finding)}"
+            settle = f"dispatcher resolve {name} {_named(finding)}"
             return (
                 f"still uncertain; it may be {ids}.",
                 f"settle it: {settle} --placed CALL_ID --reason TEXT",

@@ -254,10 +254,10 @@ def write_somewhere(
         try:
             written, standing = _write(view, elsewhere, sheet=sheet, summary=summary)
         except StorageFailed:
-            again = f"dispatcher results {shlex.quote(view.campaign.name)} --results FILE"
-            raise StorageFailed(
-                fault.message, hint=f"nothing is lost; once there is a place: {again}"
-            ) from fault
+            ledger = shlex.quote(view.ledger.location)
+            again = f"dispatcher results {shlex.quote(view.campaign.name)} --ledger {ledger}"
+            hint = f"nothing is lost; once there is a place: {again} --results FILE"
+            raise StorageFailed(fault.message, hint=hint) from fault
         say(one_line(f"{fault.message}: the results are in the home folder instead."))
         return written, standing
 

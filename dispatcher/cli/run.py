@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from dispatcher.cli import asking, emergency, results
-from dispatcher.cli.campaigns import ledger_place
+from dispatcher.cli.campaigns import as_typed, ledger_place
 from dispatcher.cli.dry_run import show_requests
 from dispatcher.cli.job import Api, Job, last_snapshot, unknown_campaign
 from dispatcher.cli.live import Lived, live, while_writing
@@ -39,7 +39,7 @@ from dispatcher.config import (
     overlay,
     read_api_key,
 )
-from dispatcher.errors import DispatcherError, StorageFailed, UsageProblem
+from dispatcher.errors import CampaignHeld, DispatcherError, StorageFailed, UsageProblem
 from dispatcher.ledger import Ledger, open_ledger
 from dispatcher.model import (
     CallStatus,
@@ -243,8 +243,13 @@ class _Run:
             known = ledger.campaign(name)
             if known is None:
                 raise unknown_campaign(name, ledger)
-        self.facts = replace(self.facts, campaign=name)
-        stack.enter_context(ledger.holding.hold(name))
+        typed = as_typed(name, ledger, settings)
+        self.facts = replace(self.facts, campaign=name, as_typed=typed)
+        try:
+            stack.enter_context(ledger.holding.hold(name))
+        except CampaignHeld as held:
+            hint = f"wait for it, or end it with: dispatcher stop {typed}"
+            raise CampaignHeld(held.message, hint=hint) from held
         return ledger.claim_campaign(
             name,
             key_columns=key_columns(settings.key),
@@ -293,7 +298,7 @@ class _Run:
         shown = Quietness.NORMAL if due.count and not self.options.quiet else Quietness.QUIET
         lived = live(make_pool, due=due.count, quietness=shown)
         finished_at = datetime.now(tz=UTC)
-        with finishing(while_writing(job.campaign)):
+        with finishing(while_writing(self.facts.as_typed)):
             rescue.tell()
             lived = emergency.ended(job.ledger, run_id, lived, finished_at)
             status = self._write(job, lived, finished_at, rescue.unrecorded)

@@ -13,9 +13,7 @@ from dispatcher.ledger.schema import attempts, calls, snapshot_rows
 from dispatcher.ledger.standing import CALLED_RECENTLY
 from dispatcher.ledger.storage import BATCH_ROWS, Storage, seconds
 from dispatcher.ledger.values import DueRules
-from dispatcher.model import CallState, DueCall, Snapshot
-
-NOT_PLACED = "resolved_not_placed"
+from dispatcher.model import RESOLVED_NOT_PLACED, CallState, DueCall, Snapshot
 
 IS_LATE: ColumnElement[bool] = func.coalesce(snapshot_rows.c.schedule_at <= bindparam("as_of"), 0)
 """The row has a schedule, and it is past at *as_of*."""
@@ -32,7 +30,7 @@ _IS_CHANGED = attempts.c.request_digest != snapshot_rows.c.request_digest
 _RULE = or_(
     and_(
         calls.c.state.in_([CallState.PENDING, CallState.FAILED]),
-        or_(bindparam("retry_unplaced", type_=Boolean), calls.c.code != NOT_PLACED),
+        or_(bindparam("retry_unplaced", type_=Boolean), calls.c.code != RESOLVED_NOT_PLACED),
     ),
     and_(
         calls.c.state == CallState.REJECTED,

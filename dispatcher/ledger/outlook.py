@@ -7,13 +7,12 @@ from datetime import datetime
 
 from sqlalchemy import and_, bindparam, delete, func, or_, select
 
-from dispatcher.ledger.due import NOT_PLACED
 from dispatcher.ledger.packing import fingerprint
 from dispatcher.ledger.schema import attempts, calls, campaigns, runs, snapshot_rows, snapshots
 from dispatcher.ledger.standing import recent_from
 from dispatcher.ledger.storage import Storage
 from dispatcher.ledger.values import CampaignStates, DueRules, Prospect
-from dispatcher.model import CallState, Campaign
+from dispatcher.model import RESOLVED_NOT_PLACED, CallState, Campaign
 
 _KNOWN = (
     select(calls.c.key, calls.c.state, calls.c.code, attempts.c.request_digest)
@@ -117,7 +116,7 @@ def _may_be_sent(
 ) -> bool:
     match CallState(state):
         case CallState.PENDING | CallState.FAILED:
-            return rules.retry_unplaced or code != NOT_PLACED
+            return rules.retry_unplaced or code != RESOLVED_NOT_PLACED
         case CallState.REJECTED:
             changed = sent_digest != fingerprint(prospect.request_digest)
             return rules.retry_rejected or changed or code in rules.stopping_codes

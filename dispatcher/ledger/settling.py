@@ -16,10 +16,9 @@ from sqlalchemy import (
 )
 
 from dispatcher.errors import UsageProblem
-from dispatcher.ledger.due import NOT_PLACED
 from dispatcher.ledger.schema import attempts, calls, resolutions
 from dispatcher.ledger.storage import Storage, seconds
-from dispatcher.model import CallState, Verdict
+from dispatcher.model import RESOLVED_NOT_PLACED, CallState, Verdict
 
 INTERRUPTED = "interrupted"
 _INTERRUPTED_MESSAGE = (
@@ -111,7 +110,7 @@ def _words(call_id: str | None, user: str) -> dict[str, str | None]:
     is_placed = call_id is not None
     return {
         "new_call_id": call_id,
-        "new_code": "" if is_placed else NOT_PLACED,
+        "new_code": "" if is_placed else RESOLVED_NOT_PLACED,
         "new_message": "" if is_placed else f"settled as not placed by {user}",
     }
 

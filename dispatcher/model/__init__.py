@@ -2,6 +2,7 @@
 
 from dispatcher.model.body import OUR_METADATA, body_text
 from dispatcher.model.call import (
+    RESOLVED_NOT_PLACED,
     CallRequest,
     CallStatus,
     Carried,
@@ -42,6 +43,7 @@ from dispatcher.model.sheet import Flaw, FlawKind, Remark, SheetHead, SheetRow
 
 __all__ = [
     "OUR_METADATA",
+    "RESOLVED_NOT_PLACED",
     "CallRecord",
     "CallRequest",
     "CallState",

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from dispatcher.model.row_value import row_value
 
+RESOLVED_NOT_PLACED = "resolved_not_placed"
+"""Code of a failed call that a person settled so: only sent again where that is asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
@@ -23,6 +26,12 @@ class Schedule:
     local: str
     timezone: str
     at: datetime
+
+    @property
+    def past_words(self) -> str:
+        """The sentence about a row whose moment is past."""
+        wished = f"{self.local} {self.timezone}"
+        return f"The schedule {wished} is past; give a later one or empty the cell"
 
 
 @row_value(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import compress
 from operator import itemgetter
@@ -13,6 +12,7 @@ from dispatcher.model import CallRequest, RowProblem, Schedule, SheetRow
 from dispatcher.planning.body import body_of
 from dispatcher.planning.checks import RowChecks
 from dispatcher.planning.headers import Field
+from dispatcher.planning.headings import shown
 from dispatcher.planning.identity import (
     call_key_of_canonical,
     canonical_contact,
@@ -133,12 +133,20 @@ class RequestMaker:
         schedule = read_schedule(self._text(cells, Field.SCHEDULE), zone, column)
         if isinstance(schedule, RowProblem):
             # A default zone is sound, so a bad one stands in the row.
-            is_zone = schedule.code == "bad_timezone"
-            return replace(schedule, column=self._header(Field.TIMEZONE)) if is_zone else schedule
+            return self._bad_zone(zone) if schedule.code == "bad_timezone" else schedule
         if delay and schedule:
             message = "The row has a delay and a schedule; empty one of the two cells"
             return RowProblem(code="delay_and_schedule", column=column, message=message)
         return delay, schedule
+
+    def _bad_zone(self, name: str) -> RowProblem:
+        column = self._header(Field.TIMEZONE)
+        return RowProblem(
+            code="bad_timezone",
+            column=column,
+            message=f'The time zone "{shown(name)}" in column "{shown(column)}" does not exist; '
+            "use an IANA name like America/Bogota",
+        )
 
     def _text(self, cells: Sequence[str], field: Field) -> str:
         column = self._fields.get(field)

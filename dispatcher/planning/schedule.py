@@ -50,12 +50,7 @@ def past_schedule(request: CallRequest, *, now: datetime) -> RowProblem | None:
     """The problem of a row whose wished moment is not after *now* (aware), else None."""
     if request.schedule is None or request.schedule.at > now:
         return None
-    wished = f"{request.schedule.local} {request.schedule.timezone}"
-    return RowProblem(
-        code="schedule_past",
-        column="",
-        message=f"The schedule {wished} is past; give a later one or empty the cell",
-    )
+    return RowProblem(code="schedule_past", column="", message=request.schedule.past_words)
 
 
 @lru_cache(maxsize=512)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NotRequired, TypedDict
 from zoneinfo import ZoneInfo
 
-from dispatcher.model import CallStatus, Counts, Purpose, StopWord
+from dispatcher.model import RESOLVED_NOT_PLACED, CallStatus, Counts, Purpose, StopWord
 from dispatcher.report.totals import CodeGroup
 
 _GROUPS_SHOWN = 8
@@ -23,6 +22,7 @@ class RunFacts:
 
     Attributes:
         campaign: Normalised name, or "" where the run did not get so far; so for all texts.
+        as_typed: The name as commands take it, with the ledger where it has to be named.
         sheet: Path of the sheet.
         results: Path of the results sheet that was written.
         ledger: Place of the ledger.
@@ -37,6 +37,7 @@ class RunFacts:
     """
 
     campaign: str = ""
+    as_typed: str = ""
     sheet: str = ""
     results: str = ""
     ledger: str = ""
@@ -167,6 +168,8 @@ _NEXT = {
     "themselves. Look for them in ContactShip's list of calls, then settle the rest by hand:",
     CallStatus.PENDING: "Pending calls were not placed. Continue with:",
 }
+_WITH_COMMANDS = (CallStatus.UNCERTAIN, CallStatus.PENDING)
+_UNPLACED = "Calls settled as not placed are sent again only with --retry-unplaced."
 
 
 def _lines(facts: RunFacts, groups: Sequence[CodeGroup]) -> Iterator[str]:
@@ -182,7 +185,7 @@ def _lines(facts: RunFacts, groups: Sequence[CodeGroup]) -> Iterator[str]:
     elif facts.message:
         yield facts.message
     yield from _group_lines(groups)
-    yield from _next_lines(facts)
+    yield from _next_lines(facts, groups)
     if facts.results:
         yield f"Results: {facts.results}"
 
@@ -197,9 +200,11 @@ def _group_lines(groups: Sequence[CodeGroup]) -> Iterator[str]:
         yield f"  and {len(groups) - _GROUPS_SHOWN} other reasons; see call_error_code."
 
 
-def _next_lines(facts: RunFacts) -> Iterator[str]:
-    name = shlex.quote(facts.campaign)
+def _next_lines(facts: RunFacts, groups: Sequence[CodeGroup]) -> Iterator[str]:
+    name = facts.as_typed
+    unplaced = sum(group.count for group in groups if group.code == RESOLVED_NOT_PLACED)
     commands = {
+        CallStatus.FAILED: (_UNPLACED,) if unplaced else (),
         CallStatus.UNCERTAIN: (
             f"  dispatcher reconcile {name}",
             f"  dispatcher resolve {name} --row N (--placed CALL_ID | --not-placed) --reason TEXT",
@@ -208,9 +213,10 @@ def _next_lines(facts: RunFacts) -> Iterator[str]:
     }
     for word, advice in _NEXT.items():
         # The ledger of a rehearsal is gone afterwards: there is nothing to settle or continue.
-        if not facts.counts[word] or (word in commands and facts.purpose is Purpose.SANDBOX):
+        if not facts.counts[word] or (word in _WITH_COMMANDS and facts.purpose is Purpose.SANDBOX):
             continue
-        yield advice
+        if word is not CallStatus.FAILED or facts.counts[word] > unplaced:
+            yield advice
         yield from commands.get(word, ())
 
 

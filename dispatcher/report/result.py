@@ -47,10 +47,6 @@ _CALLED_RECENTLY = (
         "repeat_after_hours; run the sheet again later."
     ),
 )
-_SCHEDULE_PAST = (
-    "schedule_past",
-    "The schedule of this row is in the past; give it a later one and run the sheet again.",
-)
 
 
 def result_of(row: RecordedRow, *, campaign: str, timezone: str, as_of: datetime) -> ResultRow:
@@ -137,7 +133,7 @@ def _too_late(request: CallRequest, call: CallRecord, as_of: datetime) -> _Said 
     if call.called_recently:
         return (CallStatus.SKIPPED, *_CALLED_RECENTLY)
     if request.schedule is not None and request.schedule.at <= as_of:
-        return (CallStatus.INVALID, *_SCHEDULE_PAST)
+        return CallStatus.INVALID, "schedule_past", request.schedule.past_words
     return None
 
 

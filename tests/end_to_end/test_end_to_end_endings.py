@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dispatcher.cli.times import stop_moment
-from dispatcher.model import Judgement
+from dispatcher.ledger import open_ledger
+from dispatcher.model import Judgement, Purpose
 from dispatcher.policy import judge
 from dispatcher.pool import workers
 from dispatcher.sandbox import Fault, FaultKind
@@ -33,6 +35,32 @@ def test_a_limit_starts_so_many_calls_and_no_more(world: World) -> None:
     assert "Stopped early (limit). As asked by --limit 2" in ended.err
     assert "Pending calls were not placed. Continue with:" in ended.err
     assert "  dispatcher run --campaign campaign" in ended.err.splitlines()
+
+
+def test_a_command_that_is_suggested_names_the_ledger_that_it_would_not_find(world: World) -> None:
+    sheet, ledger = world.people(3), world.folder / "of its own" / "l.db"
+    world.serve_faults({"c-1": LOST})
+
+    ended = world.run(sheet, "--limit", "2", "--ledger", ledger)
+    (again,) = (line for line in ended.err.splitlines() if line.startswith("  dispatcher run"))
+    named = f"campaign --ledger '{ledger}'"
+    with (
+        open_ledger(str(ledger), purpose=Purpose.REAL, create=False) as held,
+        held.holding.hold("campaign"),
+    ):
+        refused = world.run(sheet, "--ledger", ledger)
+    _, *arguments = shlex.split(again)
+    status = world.command("status", "--ledger", ledger)
+    last = world.command(*arguments, "--yes", "--no-reconcile")
+
+    assert again == f"  dispatcher run --campaign {named}"
+    assert f"  dispatcher reconcile {named}" in ended.err
+    assert f"  dispatcher resolve {named} --row N" in ended.err
+    assert refused.status == 7
+    assert f"dispatcher stop {named}" in refused.err
+    assert f"continue with: dispatcher run --campaign {named}" in status.out
+    assert last.status == 5
+    assert len(world.called()) == 3
 
 
 def test_a_limit_that_is_not_reached_stops_nothing(world: World) -> None:

@@ -391,6 +391,20 @@ def test_a_ledger_that_is_removed_under_a_run_stops_it_and_the_results_keep_the_
     assert set(world.placed().values()) == {1}
 
 
+def test_json_that_cannot_be_written_is_missed_aloud(world: World) -> None:
+    process = world.start(*world.campaign(world.sheet("cobranzas.csv", range(3)), "unlimited"))
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+
+    with process.stderr as err:
+        said = err.read()
+
+    assert process.wait(timeout=60) == 0
+    assert "The JSON could not be written to stdout." in said.splitlines()
+    assert len(world.placed()) == 3
+
+
 def test_stdout_that_is_gone_does_not_stop_the_recording(world: World) -> None:
     sheet = world.sheet("cobranzas.csv", range(40))
     process = world.start(*world.campaign(sheet, "40/second"))

@@ -42,11 +42,12 @@ def put(text: str) -> None:
 
 def put_json(text: str) -> None:
     """
-    Write a JSON value to stdout; a pipe that is gone is no reason to stop.
+    Write a JSON value to stdout; a pipe that is gone is no reason to stop, but is said.
 
     It says exactly what was given; what could steer a terminal stands as JSON's own escape.
     """
-    _write(sys.stdout, text if text.isprintable() else "".join(map(_json_shown, text)))
+    if not _write(sys.stdout, text if text.isprintable() else "".join(map(_json_shown, text))):
+        say("The JSON could not be written to stdout.")
 
 
 def say_error(error: DispatcherError) -> None:
@@ -81,12 +82,15 @@ def open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
-def _write(stream: TextIO, text: str) -> None:
+def _write(stream: TextIO, text: str) -> bool:
+    """Write a line; False where it goes nowhere, as all that follows."""
     try:
         stream.write(_encodable(text, stream.encoding or "utf-8") + "\n")
         stream.flush()
     except OSError:  # a pipe without a reader, a terminal that is gone, a full disk
         _let_go(stream.fileno())
+        return False
+    return True
 
 
 def _encodable(text: str, encoding: str) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, or_, select
 
-from dispatcher.ledger.schema import calls, snapshot_rows, spelled
+from dispatcher.ledger.schema import calls, spelled
 from dispatcher.ledger.storage import moment_of, seconds
 from dispatcher.model import CallRecord, CallState
 
@@ -36,9 +36,6 @@ CALLED_RECENTLY = _is_any(_IS_RECENT)
 
 LEFT_ALONE = _is_any(or_(_IS_SENDING, _IS_RECENT))
 """The contact must not be called now."""
-
-IS_LATE: ColumnElement[bool] = snapshot_rows.c.schedule_at <= bindparam("as_of")
-"""The row's schedule is past at *as_of*; unknown (NULL) where it has none."""
 
 RECORD = (
     calls.c.state,

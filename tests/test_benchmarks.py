@@ -26,16 +26,16 @@ def run(results: Path, *options: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
 
 
-def amount(figure: str) -> float:
+def amount(figure: str, unit: str = "") -> float:
     """Return the number of a figure as the tables have it: ``1,340 calls/s``."""
-    return float(figure.partition(" ")[0].replace(",", ""))
+    return float(figure.removesuffix(f" {unit}").replace(",", ""))
 
 
 def test_the_reading_benchmark_measures_both_formats_against_their_peers(tmp_path: Path) -> None:
     lines = run(tmp_path / "RESULTS.md", "--only", "reading", "--rows", "200")
 
     names = {line[0] for line in lines}
-    peers = {line[3]: float(line[5]) for line in lines if line[3] not in ("peer", "", "---")}
+    peers = {line[3]: amount(line[5]) for line in lines if line[3] not in ("peer", "", "---")}
     assert {f"check {form} 200 x 12: peak" for form in ("CSV", "XLSX")} <= names
     assert peers.keys() >= {"pandas.read_csv", "openpyxl read-only"}
     assert all(ratio > 0 for ratio in peers.values())
@@ -47,9 +47,9 @@ def test_the_benchmark_of_calls_counts_what_the_server_saw_and_where_time_went(
     lines = run(tmp_path / "RESULTS.md", "--only", "calls", "--rows", "1000")
 
     figures = {line[0]: line[1] for line in lines}
-    assert amount(figures["20 calls, 32 workers: calls/s"]) > 0
+    assert amount(figures["20 calls, 32 workers: calls/s"], "calls/s") > 0
     shares = [value for name, value in figures.items() if name.startswith("share of a call's CPU")]
-    assert sum(map(amount, shares)) == pytest.approx(100, abs=1)
+    assert sum(amount(share, "%") for share in shares) == pytest.approx(100, abs=1)
     skipped = {line[3].partition(",")[0] for line in lines if line[4] == "skipped, not installed"}
     assert skipped >= {"Newman with a data file", "GNU parallel with curl"}
 
@@ -81,7 +81,7 @@ def test_the_benchmark_of_the_pace_counts_what_the_server_saw(tmp_path: Path) ->
     rate = "50/second, answers after 0.01 s"
     # A machine that stands still distorts what the server counts, so neither is bounded here: the
     # windows of the starts themselves are, in the tests of the pace.
-    assert 0 < amount(figures[f"{rate}: share of the allowed calls"]) < 110
+    assert 0 < amount(figures[f"{rate}: share of the allowed calls"], "%") < 110
     assert amount(figures[f"{rate}: most in a second"]) > 1
 
 
